@@ -1,0 +1,50 @@
+//! Names that more than one program must spell alike: field managers, labels, annotations, ports, child objects.
+
+/// Field manager of everything in `status` but `status.streamer`, and of the child objects.
+pub const OPERATOR_MANAGER: &str = "marketstream-operator";
+/// Field manager of `status.streamer`.
+pub const STREAMER_MANAGER: &str = "marketstream-streamer";
+
+/// Label value of `app.kubernetes.io/managed-by` on every child object.
+pub const MANAGED_BY: &str = "marketstream-operator";
+/// Label that carries the MarketStream's name on every child object.
+pub const LABEL_NAME: &str = "marketstream.io/name";
+
+/// Annotation: `"true"` stops recovery actions, not recording.
+pub const ANNOTATION_PAUSED: &str = "marketstream.io/paused";
+/// Annotation on child objects: a hash of what the operator applied, so that it applies only what changed.
+pub const ANNOTATION_APPLIED: &str = "marketstream.io/applied";
+
+/// Port of the streamer's HTTP server (the seed's).
+pub const STREAMER_PORT: u16 = 8851;
+/// The gateway's API port for a paper account.
+pub const GATEWAY_PORT_PAPER: u16 = 4002;
+/// The gateway's API port for a live account.
+pub const GATEWAY_PORT_LIVE: u16 = 4001;
+
+/// Name of the streamer's container in the pod.
+pub const STREAMER_CONTAINER: &str = "streamer";
+/// Name of the gateway's container in the pod.
+pub const GATEWAY_CONTAINER: &str = "gateway";
+
+/// The one pod of a MarketStream's StatefulSet.
+#[must_use]
+pub fn pod(marketstream: &str) -> String {
+    format!("{marketstream}-0")
+}
+
+/// The claim of the recorded data.
+#[must_use]
+pub fn data_claim(marketstream: &str) -> String {
+    format!("{marketstream}-data")
+}
+
+/// The claim of the gateway's settings: one for each account mode, since a login token belongs to one mode.
+#[must_use]
+pub fn settings_claim(marketstream: &str, mode: crate::TradingMode) -> String {
+    let mode = match mode {
+        crate::TradingMode::Paper => "paper",
+        crate::TradingMode::Live => "live",
+    };
+    format!("{marketstream}-settings-{mode}")
+}

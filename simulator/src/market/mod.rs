@@ -1,0 +1,94 @@
+//! The market: contracts, their hours, and every tick as a pure function of time.
+
+pub mod catalog;
+mod generate;
+pub mod hours;
+pub mod noise;
+pub mod recording;
+pub mod tick;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use catalog::{Catalog, Contract};
+use hours::Hours;
+use recording::Recording;
+use tick::{Tick, TickType};
+
+/// One contract and one tick type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Stream {
+    /// IBKR's contract id.
+    pub con_id: i32,
+    /// Kind of ticks.
+    pub tick: TickType,
+}
+
+/// What the market depends on. Equal settings give equal ticks, in any process, at any time.
+#[derive(Debug, Clone)]
+pub struct MarketConfig {
+    /// Changes every generated price, size and time.
+    pub seed: u64,
+    /// Factor on the tick rates of generated contracts; more than 0.
+    pub rate: f64,
+    /// Every contract trades around the clock.
+    pub always_open: bool,
+    /// Recordings that replace the generated ticks, by contract id.
+    pub recordings: HashMap<i32, Arc<Recording>>,
+}
+
+impl Default for MarketConfig {
+    fn default() -> Self {
+        Self { seed: 1, rate: 1.0, always_open: false, recordings: HashMap::new() }
+    }
+}
+
+/// The contracts and their ticks.
+#[derive(Debug)]
+pub struct Market {
+    config: MarketConfig,
+    catalog: Catalog,
+}
+
+impl Market {
+    /// A market of the built-in catalogue.
+    #[must_use]
+    pub fn new(config: MarketConfig) -> Self {
+        Self { config, catalog: Catalog::default() }
+    }
+
+    /// The contracts.
+    #[must_use]
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Hours of a contract as they are in force here.
+    #[must_use]
+    pub fn hours(&self, contract: &Contract) -> Hours {
+        if self.config.always_open { contract.hours.always_open() } else { contract.hours }
+    }
+
+    /// Every tick of `stream` in the second that begins `second` seconds after the epoch, in the order of their times.
+    /// Empty for an unknown contract and while the contract is closed.
+    #[must_use]
+    pub fn ticks_of_second(&self, stream: Stream, second: i64) -> Vec<Tick> {
+        let Some(contract) = self.catalog.by_id(stream.con_id) else { return Vec::new() };
+        if !self.hours(contract).trading_at(second) {
+            return Vec::new();
+        }
+        let bodies = match self.config.recordings.get(&stream.con_id) {
+            Some(recording) => recording.bodies(stream.tick, second, contract),
+            None => generate::bodies(contract, stream.tick, second, &self.config),
+        };
+        bodies
+            .into_iter()
+            .zip(0..)
+            .map(|((offset_us, body), index)| Tick { second, offset_us, index, body })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+#[path = "market_tests.rs"]
+mod tests;
