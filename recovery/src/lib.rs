@@ -1,1 +1,3 @@
 //! recovery
+pub mod codes;
+pub mod hours;
