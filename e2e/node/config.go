@@ -24,9 +24,9 @@ type object = map[string]any
 // writeConfigs writes the files that the components read. JSON is YAML too; only containerd wants another syntax.
 func writeConfigs(i instance, bin string) error {
 	files := map[string][]byte{
-		i.path("conf", "kubelet.json"):       asJSON(kubeletConfig(i)),
-		i.path("conf", "containerd.toml"):    []byte(containerdConfig(i)),
-		i.path("conf", "resolv.conf"):        []byte("nameserver " + nodeAddress + "\n"),
+		i.path("conf", "kubelet.json"):      asJSON(kubeletConfig(i)),
+		i.path("conf", "containerd.toml"):   []byte(containerdConfig(i)),
+		i.path("conf", "resolv.conf"):       []byte("nameserver " + nodeAddress + "\n"),
 		i.path("cni", "10-bridge.conflist"): asJSON(networkConfig()),
 	}
 	for path, content := range files {

@@ -13,11 +13,11 @@ import (
 // program is one executable that is built from a pinned Go module.
 type program struct {
 	name  string
-	dir   string   // the module of this folder that pins it
-	path  string   // its package
-	stamp stamp    // how it learns its version
-	tags  string   // build tags
-	hint  string   // what to expect, for the person who waits
+	dir   string // the module of this folder that pins it
+	path  string // its package
+	stamp stamp  // how it learns its version
+	tags  string // build tags
+	hint  string // what to expect, for the person who waits
 }
 
 // stamp says which module's version is written into which variables.
