@@ -1,0 +1,191 @@
+//! Records in a file: a big-endian `u32` length, then the message.
+//!
+//! A crash can leave a torn record at the end. [`repair`] cuts it off before anything is appended, because what stands
+//! behind a torn record is unreadable.
+
+use std::{
+    fs::File,
+    io::{self, BufReader, Read, Seek, SeekFrom},
+};
+
+use prost::Message;
+
+use crate::TickMessage;
+
+/// Bytes of the length before each record.
+pub const HEADER_BYTES: usize = 4;
+/// Longest record. A tick takes less than 200 bytes; a longer length is not a length but a torn or foreign file.
+pub const MAX_RECORD_BYTES: usize = 64 * 1024;
+
+/// Why a record cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    /// The file cannot be read.
+    #[error("cannot read the record at byte {offset}: {source}")]
+    Io {
+        /// Where the record begins.
+        offset: u64,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file ends within the record: it is being written, or a crash tore it.
+    #[error("the record at byte {offset} is incomplete")]
+    Incomplete {
+        /// Where the record begins.
+        offset: u64,
+    },
+    /// The length is 0 or above [`MAX_RECORD_BYTES`]; nothing behind it can be read.
+    #[error("the record at byte {offset} has the impossible length {length}")]
+    Length {
+        /// Where the record begins.
+        offset: u64,
+        /// The length that stands there.
+        length: u32,
+    },
+    /// The length is plausible and the content is not a tick. The reader goes on with the next record.
+    #[error("the record at byte {offset} is not a tick: {source}")]
+    Decode {
+        /// Where the record begins.
+        offset: u64,
+        /// What is wrong with it.
+        source: prost::DecodeError,
+    },
+}
+
+/// Appends one framed record to `buffer`.
+///
+/// # Errors
+/// When the record is empty or longer than [`MAX_RECORD_BYTES`]; nothing is appended then.
+pub fn append(buffer: &mut Vec<u8>, tick: &TickMessage) -> Result<(), RecordSize> {
+    let bytes = tick.encoded_len();
+    if bytes == 0 || bytes > MAX_RECORD_BYTES {
+        return Err(RecordSize(bytes));
+    }
+    buffer.reserve(HEADER_BYTES + bytes);
+    // At most MAX_RECORD_BYTES, so it fits.
+    buffer.extend_from_slice(&(bytes as u32).to_be_bytes());
+    tick.encode_raw(buffer);
+    Ok(())
+}
+
+/// A record that the framing cannot hold.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a record of {0} bytes cannot be stored: 1 to {MAX_RECORD_BYTES} are possible")]
+pub struct RecordSize(pub usize);
+
+/// Reads records one after the other. After [`FrameError::Decode`] it goes on; after any other error it ends.
+#[derive(Debug)]
+pub struct Reader<R> {
+    input: R,
+    offset: u64,
+    ended: bool,
+    buffer: Vec<u8>,
+}
+
+impl<R: Read> Reader<R> {
+    /// Reads from `input`, which should be buffered.
+    pub fn new(input: R) -> Self {
+        Self { input, offset: 0, ended: false, buffer: Vec::new() }
+    }
+
+    /// Where the next record begins.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    fn read(&mut self) -> Result<Option<TickMessage>, FrameError> {
+        let offset = self.offset;
+        let io = |source| FrameError::Io { offset, source };
+        let mut header = [0; HEADER_BYTES];
+        match read_up_to(&mut self.input, &mut header).map_err(io)? {
+            0 => return Ok(None),
+            HEADER_BYTES => {}
+            _ => return Err(FrameError::Incomplete { offset }),
+        }
+        let length = u32::from_be_bytes(header);
+        let bytes = length as usize;
+        if bytes == 0 || bytes > MAX_RECORD_BYTES {
+            return Err(FrameError::Length { offset, length });
+        }
+        self.buffer.resize(bytes, 0);
+        if read_up_to(&mut self.input, &mut self.buffer).map_err(io)? < bytes {
+            return Err(FrameError::Incomplete { offset });
+        }
+        self.offset += (HEADER_BYTES + bytes) as u64;
+        TickMessage::decode(self.buffer.as_slice()).map(Some).map_err(|source| FrameError::Decode { offset, source })
+    }
+}
+
+impl<R: Read> Iterator for Reader<R> {
+    type Item = Result<TickMessage, FrameError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let item = self.read().transpose();
+        self.ended = !matches!(item, Some(Ok(_) | Err(FrameError::Decode { .. })));
+        item
+    }
+}
+
+/// Fills `buffer` as far as the input goes.
+fn read_up_to(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match input.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(bytes) => filled += bytes,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+/// What [`repair`] found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Repair {
+    /// Bytes that stay: where the next record is to be appended.
+    pub kept: u64,
+    /// Bytes of a torn tail that were cut off.
+    pub cut: u64,
+    /// Records that stay.
+    pub records: u64,
+    /// Highest sequence number among them; 0 when there is none.
+    pub last_sequence: u64,
+}
+
+/// Reads `file` from its start and cuts off a torn tail: everything behind the last record that is a tick. Undecodable
+/// records with good ones behind them stay, since their frame is intact. The position is at the end afterwards.
+///
+/// # Errors
+/// When the file cannot be read or cut.
+pub fn repair(file: &mut File) -> io::Result<Repair> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut reader = Reader::new(BufReader::with_capacity(MAX_RECORD_BYTES, &*file));
+    let mut found = Repair::default();
+    while let Some(record) = reader.next() {
+        match record {
+            Ok(tick) => {
+                found.kept = reader.offset();
+                found.records += 1;
+                found.last_sequence = found.last_sequence.max(tick.sequence);
+            }
+            Err(FrameError::Io { source, .. }) => return Err(source),
+            Err(FrameError::Incomplete { .. } | FrameError::Length { .. } | FrameError::Decode { .. }) => {}
+        }
+    }
+    drop(reader);
+    found.cut = file.metadata()?.len().saturating_sub(found.kept);
+    if found.cut > 0 {
+        file.set_len(found.kept)?;
+    }
+    file.seek(SeekFrom::Start(found.kept))?;
+    Ok(found)
+}
+
+#[cfg(test)]
+#[path = "framing_tests.rs"]
+mod tests;

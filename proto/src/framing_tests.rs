@@ -1,0 +1,127 @@
+use std::io::Write;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn tick(sequence: u64) -> TickMessage {
+    TickMessage { ts: 1_795_469_313_000_000, cid: 1, tt: "last".to_owned(), sequence, ..TickMessage::default() }
+}
+
+fn framed(ticks: &[TickMessage]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for tick in ticks {
+        append(&mut bytes, tick).unwrap();
+    }
+    bytes
+}
+
+fn file_of(bytes: &[u8]) -> File {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    file
+}
+
+fn ticks() -> impl Strategy<Value = Vec<TickMessage>> {
+    let price = prop::option::of(any::<f64>().prop_filter("NaN is not equal to itself", |price| !price.is_nan()));
+    prop::collection::vec(
+        (1_i64..i64::MAX, any::<i64>(), price, prop::option::of(".{0,40}"), any::<u64>()).prop_map(
+            |(ts, st, p, exchange, sequence)| TickMessage { ts, st, p, exchange, sequence, ..TickMessage::default() },
+        ),
+        0..20,
+    )
+}
+
+#[test]
+fn an_impossible_length_ends_the_reading() {
+    for length in [0_u32, MAX_RECORD_BYTES as u32 + 1, u32::MAX] {
+        let mut bytes = framed(&[tick(1)]);
+        let good = bytes.len() as u64;
+        bytes.extend(length.to_be_bytes());
+        bytes.extend(framed(&[tick(2)]));
+        let mut reader = Reader::new(bytes.as_slice());
+        assert_eq!(reader.next().unwrap().unwrap(), tick(1));
+        let error = reader.next().unwrap().unwrap_err();
+        assert!(matches!(error, FrameError::Length { offset, length: l } if offset == good && l == length), "{error}");
+        assert!(reader.next().is_none());
+    }
+}
+
+#[test]
+fn a_bad_record_between_good_ones_costs_only_itself() {
+    let mut bytes = framed(&[tick(1)]);
+    bytes.extend([0, 0, 0, 2, 0xff, 0xff]);
+    bytes.extend(framed(&[tick(2)]));
+    let length = bytes.len() as u64;
+    let read: Vec<_> = Reader::new(bytes.as_slice()).collect();
+    assert!(matches!(read.as_slice(), [Ok(_), Err(FrameError::Decode { .. }), Ok(_)]));
+
+    let mut file = file_of(&bytes);
+    assert_eq!(repair(&mut file).unwrap(), Repair { kept: length, cut: 0, records: 2, last_sequence: 2 });
+}
+
+#[test]
+fn an_undecodable_tail_is_cut_off() {
+    let mut bytes = framed(&[tick(7)]);
+    let good = bytes.len() as u64;
+    bytes.extend([0, 0, 0, 2, 0xff, 0xff]);
+    let mut file = file_of(&bytes);
+    assert_eq!(repair(&mut file).unwrap(), Repair { kept: good, cut: 6, records: 1, last_sequence: 7 });
+    assert_eq!(file.metadata().unwrap().len(), good);
+}
+
+#[test]
+fn a_tail_of_zeros_is_cut_off() {
+    let mut bytes = framed(&[tick(1)]);
+    let good = bytes.len() as u64;
+    bytes.extend([0; 4096]);
+    let mut file = file_of(&bytes);
+    assert_eq!(repair(&mut file).unwrap(), Repair { kept: good, cut: 4096, records: 1, last_sequence: 1 });
+}
+
+#[test]
+fn a_record_that_no_reader_would_take_is_not_written() {
+    let mut buffer = Vec::new();
+    let long = TickMessage { exchange: Some("x".repeat(MAX_RECORD_BYTES)), ..tick(1) };
+    assert!(append(&mut buffer, &long).is_err());
+    assert_eq!(append(&mut buffer, &TickMessage::default()), Err(RecordSize(0)));
+    assert!(buffer.is_empty());
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read(ticks in ticks()) {
+        let bytes = framed(&ticks);
+        let read: Result<Vec<_>, _> = Reader::new(bytes.as_slice()).collect();
+        prop_assert_eq!(read.unwrap(), ticks);
+    }
+
+    /// Wherever a crash cuts the file, all whole records before it survive, and appending goes on behind them.
+    #[test]
+    fn any_cut_is_repaired(ticks in ticks(), share in 0.0..1.0_f64) {
+        let bytes = framed(&ticks);
+        let cut = (bytes.len() as f64 * share) as usize;
+        let whole = Reader::new(&bytes[..cut]).take_while(Result::is_ok).count();
+        let mut file = file_of(&bytes[..cut]);
+        let repaired = repair(&mut file).unwrap();
+        prop_assert_eq!(repaired.records as usize, whole);
+        prop_assert_eq!(repaired.kept + repaired.cut, cut as u64);
+
+        file.write_all(&framed(&[tick(99)])).unwrap();
+        file.seek(SeekFrom::Start(0)).unwrap();
+        let read: Vec<_> = Reader::new(BufReader::new(file)).map(Result::unwrap).collect();
+        prop_assert_eq!(&read[..whole], &ticks[..whole]);
+        prop_assert_eq!(&read[whole..], &[tick(99)]);
+    }
+
+    /// No bytes make the reader panic or run on for ever.
+    #[test]
+    fn foreign_bytes_end(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+        let records = Reader::new(bytes.as_slice()).count();
+        prop_assert!(records <= bytes.len() / HEADER_BYTES + 1);
+        let mut file = file_of(&bytes);
+        let first = repair(&mut file).unwrap();
+        let second = repair(&mut file).unwrap();
+        prop_assert_eq!((second.kept, second.cut), (first.kept, 0));
+    }
+}
