@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -142,6 +143,9 @@ func (m *manager) await(what string, try func() error) error {
 		err := try()
 		if err == nil {
 			return nil
+		}
+		if isStatus(err, http.StatusUnprocessableEntity) {
+			return err // asking again will not make it right
 		}
 		if time.Now().After(deadline) {
 			return fmt.Errorf("waited %s for %s in vain: %w (the logs are in %s)", seconds(limit), what, err, m.path("log"))

@@ -117,7 +117,7 @@ func (p *volumePool) make() error {
 		"metadata": object{"name": name},
 		"spec": object{
 			"capacity":                      object{"storage": volumeSize},
-			"accessModes":                   []string{"ReadWriteOnce", "ReadWriteOncePod"},
+			"accessModes":                   []string{"ReadWriteOnce"},
 			"persistentVolumeReclaimPolicy": "Retain",
 			"storageClassName":              storageClass,
 			"local":                         object{"path": folder},
