@@ -96,10 +96,29 @@ pub enum Cause {
     Unknown,
 }
 
+impl Cause {
+    /// The name in status, conditions, events and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotReporting => "NotReporting",
+            Self::CompetingSession => "CompetingSession",
+            Self::ClientIdInUse => "ClientIdInUse",
+            Self::GatewayDown => "GatewayDown",
+            Self::GatewayHung => "GatewayHung",
+            Self::Zombie => "Zombie",
+            Self::ContractInvalid => "ContractInvalid",
+            Self::Rejected => "Rejected",
+            Self::MarketClosed => "MarketClosed",
+            Self::StreamSilent => "StreamSilent",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The names are API, as in the enum above.
-        fmt::Debug::fmt(self, f)
+        f.write_str(self.as_str())
     }
 }
 

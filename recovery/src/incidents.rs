@@ -1,0 +1,183 @@
+//! Opens, follows and closes incidents. Each has its own clock.
+
+use jiff::Timestamp;
+use marketstream_crds::{Cause, Incident, Scope, StreamState, StreamStatus};
+
+use crate::{
+    cause::{self, Finding},
+    policy::Policy,
+    view::{View, after},
+};
+
+/// Bounds of the lists in status (see the CRD).
+const MAX_OPEN: usize = 16;
+
+/// Incidents after this look: those still open, and those that this look closed.
+#[derive(Debug, Default)]
+pub(crate) struct Incidents {
+    pub(crate) open: Vec<Incident>,
+    pub(crate) closed: Vec<Incident>,
+}
+
+/// Follows the open incidents of `view.status` with the evidence of now.
+pub(crate) fn update(view: &View<'_>, policy: &Policy, now: Timestamp) -> Incidents {
+    let mut tracker = Tracker { view, policy, now, result: Incidents::default() };
+    let (sessions, streams): (Vec<_>, Vec<_>) =
+        view.status.incidents.iter().cloned().partition(|incident| incident.scope == Scope::Session);
+    let session = sessions.into_iter().next();
+    match cause::session(view, policy, now) {
+        Some(finding) => {
+            tracker.session_fault(session, finding);
+            // The session's fault explains its streams' silence.
+            streams.into_iter().for_each(|incident| tracker.close(incident));
+        }
+        // A pod that is being replaced has not reported yet, and is not overdue: nothing is known to have changed.
+        None if view.streamer().is_none() => tracker.result.open.extend(session.into_iter().chain(streams)),
+        None => {
+            let recovering = session.as_ref().is_none_or(|_| session_recovered(view));
+            if let Some(incident) = session {
+                tracker.follow(incident, !recovering);
+            }
+            if recovering { tracker.stream_faults(streams) } else { tracker.result.open.extend(streams) }
+        }
+    }
+    tracker.result.open.sort_by_key(|incident| (std::cmp::Reverse(incident.level), incident.since));
+    tracker.result.open.truncate(MAX_OPEN);
+    tracker.result
+}
+
+/// Whether data flow again, or nothing has to flow.
+fn session_recovered(view: &View<'_>) -> bool {
+    let waiting = view.any(StreamState::Pending) || view.any(StreamState::Stale);
+    view.any(StreamState::Flowing) || (!view.streams().is_empty() && !waiting)
+}
+
+struct Tracker<'a> {
+    view: &'a View<'a>,
+    policy: &'a Policy,
+    now: Timestamp,
+    result: Incidents,
+}
+
+impl Tracker<'_> {
+    fn session_fault(&mut self, open: Option<Incident>, finding: Finding) {
+        match open {
+            // A competing session is a hold: what comes after it has a clock of its own.
+            Some(held) if held.cause == Cause::CompetingSession && finding.cause != Cause::CompetingSession => {
+                self.close(held);
+                let after_hold = Finding { since: self.now, ..finding };
+                self.open(Scope::Session, after_hold, vec![]);
+            }
+            Some(incident) => {
+                self.result.open.push(Incident { cause: finding.cause, recovered_time: None, ..incident });
+            }
+            None => self.open(Scope::Session, finding, vec![]),
+        }
+    }
+
+    fn stream_faults(&mut self, open: Vec<Incident>) {
+        let mut faults: Vec<(&StreamStatus, Finding)> =
+            self.view.streams().iter().filter_map(|stream| Some((stream, cause::stream(self.view, stream)?))).collect();
+        for mut incident in open {
+            let concerns = |key: &String| {
+                faults.iter().any(|(stream, finding)| stream.key() == *key && finding.cause == incident.cause)
+                    || self.view.streams().iter().any(|s| s.key() == *key && s.state == StreamState::Pending)
+            };
+            let affected: Vec<String> = incident.streams.iter().filter(|key| concerns(key)).cloned().collect();
+            let changed_cause: Vec<String> = incident
+                .streams
+                .iter()
+                .filter(|key| faults.iter().any(|(stream, f)| stream.key() == **key && f.cause != incident.cause))
+                .cloned()
+                .collect();
+            // The same stream under another cause keeps its clock.
+            for (_, finding) in faults.iter_mut().filter(|(stream, _)| changed_cause.contains(&stream.key())) {
+                finding.since = finding.since.min(incident.since.get());
+            }
+            faults.retain(|(stream, _)| !affected.contains(&stream.key()));
+            if affected.is_empty() && !changed_cause.is_empty() {
+                self.close(incident);
+                continue;
+            }
+            if !affected.is_empty() {
+                incident.streams.clone_from(&affected);
+            }
+            self.follow(incident, !affected.is_empty());
+        }
+        for (finding, streams) in self.grouped(&faults) {
+            self.open(Scope::Stream, finding, streams);
+        }
+    }
+
+    /// Streams that fell silent together, for the same cause, are one fault.
+    fn grouped(&self, faults: &[(&StreamStatus, Finding)]) -> Vec<(Finding, Vec<String>)> {
+        let mut groups: Vec<(Finding, Vec<String>)> = Vec::new();
+        for (stream, finding) in faults {
+            let together = |group: &Finding| {
+                group.cause == finding.cause
+                    && group.since.duration_since(finding.since).unsigned_abs() <= self.policy.group_within.get()
+            };
+            match groups.iter_mut().find(|(group, _)| together(group)) {
+                Some((group, streams)) => {
+                    group.since = group.since.min(finding.since);
+                    streams.push(stream.key());
+                }
+                None => groups.push((*finding, vec![stream.key()])),
+            }
+        }
+        groups
+    }
+
+    /// Keeps an incident open while `faulty`, and until its streams have flowed for the settling time.
+    fn follow(&mut self, incident: Incident, faulty: bool) {
+        let recovered = if faulty { None } else { Some(incident.recovered_time.unwrap_or(self.now.into())) };
+        let incident = Incident { recovered_time: recovered, ..incident };
+        match recovered {
+            Some(since) if self.now >= after(since.get(), self.policy.settle.get()) => self.close(incident),
+            _ => self.result.open.push(incident),
+        }
+    }
+
+    fn open(&mut self, scope: Scope, finding: Finding, streams: Vec<String>) {
+        let since = finding.since.max(self.end_of_last_session_fault().unwrap_or(finding.since));
+        let name = match scope {
+            Scope::Session => "session",
+            Scope::Stream => "stream",
+        };
+        let id = format!("{name}-{}", since.as_millisecond());
+        let taken = self.result.open.iter().filter(|incident| incident.id.starts_with(&id)).count();
+        self.result.open.push(Incident {
+            id: if taken == 0 { id } else { format!("{id}-{}", taken + 1) },
+            scope,
+            since: since.into(),
+            cause: finding.cause,
+            streams,
+            level: 0,
+            attempts: 0,
+            rungs: vec![],
+            last_action: None,
+            next_action: None,
+            next_action_time: None,
+            recovered_time: None,
+            closed_time: None,
+        });
+    }
+
+    /// Silence from before the session came back belongs to the session's incident.
+    fn end_of_last_session_fault(&self) -> Option<Timestamp> {
+        self.result
+            .open
+            .iter()
+            .chain(&self.view.status.history)
+            .filter(|incident| incident.scope == Scope::Session)
+            .filter_map(|incident| incident.recovered_time)
+            .map(marketstream_crds::Time::get)
+            .max()
+    }
+
+    fn close(&mut self, incident: Incident) {
+        let next =
+            Incident { closed_time: Some(self.now.into()), next_action: None, next_action_time: None, ..incident };
+        self.result.closed.push(next);
+    }
+}

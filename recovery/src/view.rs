@@ -1,0 +1,87 @@
+//! What a decision is made from.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use marketstream_crds::{MarketStreamSpec, MarketStreamStatus, SocketState, StreamState, StreamStatus, StreamerStatus};
+
+/// Everything that the operator knows at one moment. All stamps are of the operator's own clock.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// What the user asks for.
+    pub spec: &'a MarketStreamSpec,
+    /// The state so far: open incidents, the last action, the streamer's report.
+    pub status: &'a MarketStreamStatus,
+    /// How the streamer's report reached the operator.
+    pub report: Report,
+    /// The pod, if there is one.
+    pub pod: Option<&'a Pod>,
+    /// Actions are stopped by the user.
+    pub paused: bool,
+}
+
+/// When the last report came. The streamer's own stamps are another clock's and are never compared with the operator's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// When the operator saw the report change last, or first saw the object.
+    pub received: Timestamp,
+    /// Whether the report changed since the operator started: before that it may be of any age.
+    pub confirmed: bool,
+}
+
+/// The pod as the operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pod {
+    /// Its UID.
+    pub uid: String,
+    /// When the operator first saw it.
+    pub seen: Timestamp,
+    /// Since when its streamer's container runs.
+    pub running: Option<Timestamp>,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// Why it does not run, in the kubelet's or the scheduler's words.
+    pub waiting: Option<String>,
+}
+
+impl<'a> View<'a> {
+    /// The streamer's report, unless another pod wrote it.
+    pub(crate) fn streamer(&self) -> Option<&'a StreamerStatus> {
+        let streamer = self.status.streamer.as_ref()?;
+        self.pod.is_none_or(|pod| pod.uid == streamer.pod_uid).then_some(streamer)
+    }
+
+    /// From when on the streamer counts as not reporting.
+    pub(crate) fn overdue(&self, missed: u32) -> Timestamp {
+        let allowed = self.spec.recovery.monitor_interval.get() * missed;
+        let last = match (self.streamer(), self.pod) {
+            (Some(_), _) | (None, None) => self.report.received,
+            (None, Some(pod)) => pod.seen.max(self.report.received),
+        };
+        after(last, allowed)
+    }
+
+    /// Whether the session is up, by a report of the current pod.
+    pub(crate) fn connected(&self) -> bool {
+        self.streamer().is_some_and(|streamer| streamer.socket.state == SocketState::Connected)
+    }
+
+    pub(crate) fn streams(&self) -> &'a [StreamStatus] {
+        self.streamer().map_or(&[], |streamer| &streamer.streams)
+    }
+
+    pub(crate) fn any(&self, state: StreamState) -> bool {
+        self.streams().iter().any(|stream| stream.state == state)
+    }
+}
+
+/// `time + span`, at most the end of time.
+pub(crate) fn after(time: Timestamp, span: Duration) -> Timestamp {
+    time.checked_add(span).unwrap_or(Timestamp::MAX)
+}
+
+/// `time - seconds`, for the spans that a streamer reports.
+pub(crate) fn before(time: Timestamp, seconds: f64) -> Timestamp {
+    let span = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or_default();
+    time.checked_sub(span).unwrap_or(Timestamp::MIN)
+}
