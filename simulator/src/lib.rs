@@ -1,1 +1,16 @@
-//! simulator
+//! An IB Gateway for tests: the real wire protocol, faults on demand, and a journal of every tick.
+//!
+//! [`Simulator`] runs one in this process; [`judge`] tells what a recording of its ticks lacks.
+
+mod admin;
+pub mod config;
+pub mod faults;
+pub mod journal;
+pub mod judge;
+pub mod market;
+pub mod prepare;
+mod server;
+pub mod wire;
+
+pub use config::Config;
+pub use server::{Simulator, StartError};

@@ -81,11 +81,7 @@ impl Market {
             Some(recording) => recording.bodies(stream.tick, second, contract),
             None => generate::bodies(contract, stream.tick, second, &self.config),
         };
-        bodies
-            .into_iter()
-            .zip(0..)
-            .map(|((offset_us, body), index)| Tick { second, offset_us, index, body })
-            .collect()
+        bodies.into_iter().zip(0..).map(|((offset_us, body), index)| Tick { second, offset_us, index, body }).collect()
     }
 }
 

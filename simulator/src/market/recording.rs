@@ -121,9 +121,11 @@ impl Recording {
     /// When it cannot be written.
     pub fn save(&self, path: &Path) -> io::Result<()> {
         let mut lines: Vec<(u32, String)> = Vec::with_capacity(self.quotes.len() + self.trades.len());
-        lines.extend(self.quotes.iter().map(|(at, q)| {
-            (*at, format!("q,{at},{},{},{},{}", q.bid, q.ask, q.bid_size, q.ask_size))
-        }));
+        lines.extend(
+            self.quotes
+                .iter()
+                .map(|(at, q)| (*at, format!("q,{at},{},{},{},{}", q.bid, q.ask, q.bid_size, q.ask_size))),
+        );
         lines.extend(self.trades.iter().map(|(at, price, size)| (*at, format!("t,{at},{price},{size}"))));
         lines.sort_by_key(|(at, _)| *at);
         let partial = path.with_extension("partial");

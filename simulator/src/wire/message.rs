@@ -138,11 +138,9 @@ pub fn tick(req_id: i32, kind: TickType, tick: &Tick) -> Vec<u8> {
             size_ask: Some(decimal(quote.ask_size)),
         }),
         // The original always says size 0 here.
-        Body::Mid(price) => pb::tick_by_tick_data::Tick::Mid(pb::MidTick {
-            time,
-            price: Some(*price),
-            size: Some(decimal(0.0)),
-        }),
+        Body::Mid(price) => {
+            pb::tick_by_tick_data::Tick::Mid(pb::MidTick { time, price: Some(*price), size: Some(decimal(0.0)) })
+        }
     };
     let message = pb::TickByTickData { req_id: Some(req_id), tick_type: Some(kind.wire()), tick: Some(data) };
     encode(response::TICK_BY_TICK, &message)

@@ -1,0 +1,220 @@
+//! The faults in force, kept in a file so that a restarted process still has them.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Cure, Fault, Refusal};
+use crate::market::Stream;
+
+/// A fault in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Active {
+    /// Names it, never used again.
+    pub id: u64,
+    /// When it began, microseconds since the epoch.
+    pub since_us: i64,
+    /// What goes wrong.
+    #[serde(flatten)]
+    pub fault: Fault,
+}
+
+/// All faults in force.
+#[derive(Debug)]
+pub struct FaultBook {
+    path: PathBuf,
+    next_id: u64,
+    active: BTreeMap<u64, Active>,
+}
+
+impl FaultBook {
+    /// Reads the file; a missing one means no faults.
+    ///
+    /// # Errors
+    /// When it cannot be read or is not such a file.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let mut book = Self { path: path.to_owned(), next_id: 1, active: BTreeMap::new() };
+        let text = match std::fs::read(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(book),
+            Err(error) => return Err(error),
+        };
+        let bad = || io::Error::new(io::ErrorKind::InvalidData, "not a list of faults");
+        let value: Value = serde_json::from_slice(&text)?;
+        book.next_id = value["next_id"].as_u64().ok_or_else(bad)?;
+        for entry in value["faults"].as_array().ok_or_else(bad)? {
+            let mut fields = entry.as_object().cloned().ok_or_else(bad)?;
+            let id = fields.remove("id").and_then(|id| id.as_u64()).ok_or_else(bad)?;
+            let since_us = fields.remove("since_us").and_then(|since| since.as_i64()).ok_or_else(bad)?;
+            let fault = Fault::from_json(&Value::Object(fields)).map_err(io::Error::other)?;
+            book.active.insert(id, Active { id, since_us, fault });
+        }
+        Ok(book)
+    }
+
+    fn save(&self) -> io::Result<()> {
+        let value = serde_json::json!({"next_id": self.next_id, "faults": self.list()});
+        let partial = self.path.with_extension("partial");
+        std::fs::write(&partial, serde_json::to_vec_pretty(&value)?)?;
+        std::fs::rename(partial, &self.path)
+    }
+
+    /// All, in the order of their ids.
+    #[must_use]
+    pub fn list(&self) -> Vec<Active> {
+        self.active.values().cloned().collect()
+    }
+
+    /// Begins a fault and returns its id.
+    ///
+    /// # Errors
+    /// When the file cannot be written; the fault is in force all the same.
+    pub fn begin(&mut self, fault: Fault, now_us: i64) -> io::Result<u64> {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.active.insert(id, Active { id, since_us: now_us, fault });
+        self.save()?;
+        Ok(id)
+    }
+
+    /// Ends one fault, or all of them, and returns which.
+    ///
+    /// # Errors
+    /// When the file cannot be written; the faults are ended all the same.
+    pub fn end(&mut self, id: Option<u64>) -> io::Result<Vec<u64>> {
+        let (ended, kept) = std::mem::take(&mut self.active)
+            .into_iter()
+            .partition::<BTreeMap<_, _>, _>(|(key, _)| id.is_none_or(|id| id == *key));
+        self.active = kept;
+        self.save()?;
+        Ok(ended.into_keys().collect())
+    }
+
+    fn faults(&self) -> impl Iterator<Item = &Fault> {
+        self.active.values().map(|active| &active.fault)
+    }
+
+    /// Whether the API port is open.
+    #[must_use]
+    pub fn listens(&self) -> bool {
+        !self.faults().any(|fault| *fault == Fault::Refuse)
+    }
+
+    /// Whether nothing is answered.
+    #[must_use]
+    pub fn frozen(&self) -> bool {
+        self.faults().any(|fault| *fault == Fault::Hang)
+    }
+
+    /// Whether a client id counts as taken.
+    #[must_use]
+    pub fn holds_client_id(&self, id: i32) -> bool {
+        self.faults().any(|fault| *fault == Fault::ClientIdInUse { client_id: id })
+    }
+
+    /// Whether a tick is withheld from a subscription of that age, on a connection of that age (microseconds since the
+    /// epoch).
+    #[must_use]
+    pub fn withholds(&self, stream: Stream, subscribed_us: i64, connected_us: i64) -> bool {
+        self.active.values().any(|active| match &active.fault {
+            Fault::Hang => true,
+            Fault::Silence { scope, cure } => {
+                scope.covers(stream)
+                    && match cure {
+                        Cure::Resubscribe => subscribed_us <= active.since_us,
+                        Cure::Reconnect => connected_us <= active.since_us,
+                        Cure::Never => true,
+                    }
+            }
+            _ => false,
+        })
+    }
+
+    /// The answer to a new tick-by-tick request, when a fault makes one.
+    #[must_use]
+    pub fn refusal(&self, stream: Stream) -> Option<Refusal> {
+        self.faults().find_map(|fault| match fault {
+            Fault::Competing => Some(Refusal {
+                code: 10189,
+                text:
+                    "Failed to request tick-by-tick data:Trading TWS session is connected from a different IP address"
+                        .to_owned(),
+            }),
+            Fault::Reject { scope, code, text } if scope.covers(stream) => {
+                Some(Refusal { code: *code, text: text.clone() })
+            }
+            _ => None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::Scope;
+    use crate::market::tick::TickType;
+
+    const STREAM: Stream = Stream { con_id: 5, tick: TickType::Last };
+    const OTHER: Stream = Stream { con_id: 5, tick: TickType::BidAsk };
+
+    fn book(dir: &tempfile::TempDir) -> FaultBook {
+        FaultBook::open(&dir.path().join("faults.json")).unwrap()
+    }
+
+    fn silence(cure: Cure) -> Fault {
+        Fault::Silence { scope: Scope::Contract { con_id: 5, tick: Some(TickType::Last) }, cure }
+    }
+
+    #[test]
+    fn a_silence_ends_by_its_cure_only() {
+        let dir = tempfile::tempdir().unwrap();
+        // (cure, subscribed, connected, withheld); the fault begins at 100.
+        for (cure, subscribed, connected, withheld) in [
+            (Cure::Resubscribe, 50, 40, true),
+            (Cure::Resubscribe, 101, 40, false),
+            (Cure::Reconnect, 101, 40, true),
+            (Cure::Reconnect, 102, 101, false),
+            (Cure::Never, 102, 101, true),
+        ] {
+            let mut book = book(&dir);
+            let id = book.begin(silence(cure), 100).unwrap();
+            assert_eq!(book.withholds(STREAM, subscribed, connected), withheld, "{cure:?} {subscribed} {connected}");
+            assert!(!book.withholds(OTHER, subscribed, connected));
+            assert_eq!(book.end(Some(id)).unwrap(), [id]);
+            assert!(!book.withholds(STREAM, 50, 40));
+        }
+    }
+
+    #[test]
+    fn a_restarted_process_still_has_them_and_never_reuses_an_id() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut first = book(&dir);
+        assert_eq!(first.begin(silence(Cure::Never), 100).unwrap(), 1);
+        assert_eq!(first.begin(Fault::Hang, 200).unwrap(), 2);
+        let mut second = book(&dir);
+        assert_eq!(second.list(), first.list());
+        assert!(second.frozen() && second.listens());
+        assert_eq!(second.end(None).unwrap(), [1, 2]);
+        assert_eq!(book(&dir).begin(Fault::Refuse, 300).unwrap(), 3);
+        assert!(!book(&dir).listens());
+    }
+
+    #[test]
+    fn refusals_have_the_originals_codes() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut book = book(&dir);
+        assert_eq!(book.refusal(STREAM), None);
+        let scope = Scope::Contract { con_id: 5, tick: None };
+        book.begin(Fault::Reject { scope, code: 354, text: "no".into() }, 1).unwrap();
+        assert_eq!(book.refusal(STREAM).unwrap().code, 354);
+        assert_eq!(book.refusal(Stream { con_id: 6, ..STREAM }), None);
+        book.end(None).unwrap();
+        book.begin(Fault::Competing, 2).unwrap();
+        assert_eq!(book.refusal(OTHER).unwrap().code, 10189);
+        book.begin(Fault::ClientIdInUse { client_id: 7 }, 3).unwrap();
+        assert!(book.holds_client_id(7) && !book.holds_client_id(8));
+    }
+}

@@ -1,0 +1,149 @@
+//! Starting and stopping a simulator.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::core::Core;
+use super::{listener, pump};
+use crate::admin;
+use crate::config::Config;
+use crate::journal::requests::Event;
+
+/// How often sent ticks go from memory to the journal's files.
+const FLUSH: Duration = Duration::from_millis(100);
+
+/// How long connections may take to end at a stop.
+const GRACE: Duration = Duration::from_millis(300);
+
+/// Why a simulator cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The state directory is of no use.
+    #[error("state directory {}: {source}", path.display())]
+    State {
+        /// The directory.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A port cannot be taken.
+    #[error("{what} port {addr}: {source}")]
+    Bind {
+        /// Which one.
+        what: &'static str,
+        /// Where.
+        addr: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// A running simulator. Dropping it stops it without flushing the journal, like a crash.
+#[derive(Debug)]
+pub struct Simulator {
+    core: Arc<Core>,
+    api_addr: SocketAddr,
+    admin_addr: SocketAddr,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Simulator {
+    /// Takes the ports, restores the state, and begins the login.
+    ///
+    /// # Errors
+    /// When a port or the state directory cannot be used.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let bind = |what, addr| move |source| StartError::Bind { what, addr, source };
+        let admin = TcpListener::bind(config.admin).await.map_err(bind("admin", config.admin))?;
+        let admin_addr = admin.local_addr().map_err(bind("admin", config.admin))?;
+        // Taken once to see that it is free; closed again until the login is done.
+        let api = TcpListener::bind(config.api).await.map_err(bind("API", config.api))?;
+        let api_addr = api.local_addr().map_err(bind("API", config.api))?;
+        drop(api);
+        let path = config.state_dir.clone();
+        let (login, delay) = (config.login, config.login_delay);
+        let core = Core::open(config).map_err(|source| StartError::State { path, source })?;
+        let core = Arc::new(core);
+        let tasks = vec![
+            tokio::spawn(login_after(core.clone(), login, delay)),
+            tokio::spawn(listener::run(core.clone(), api_addr)),
+            tokio::spawn(pump::run(core.clone())),
+            tokio::spawn(flush(core.clone())),
+            tokio::spawn(admin::serve(core.clone(), admin)),
+        ];
+        Ok(Self { core, api_addr, admin_addr, tasks })
+    }
+
+    /// Where API clients connect.
+    #[must_use]
+    pub fn api_addr(&self) -> SocketAddr {
+        self.api_addr
+    }
+
+    /// Where the admin HTTP server listens.
+    #[must_use]
+    pub fn admin_addr(&self) -> SocketAddr {
+        self.admin_addr
+    }
+
+    /// Returns when `POST /crash` was called: the process is to exit at once, without [`Self::shutdown`].
+    pub async fn crashed(&self) {
+        self.core.crash.cancelled().await;
+    }
+
+    /// Closes all ports and connections and brings the journal to disk.
+    pub async fn shutdown(mut self) {
+        self.core.stop.cancel();
+        let deadline = tokio::time::Instant::now() + GRACE;
+        while !self.core.sessions().is_empty() && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.core.log(None, None, Event::Stop);
+        report(self.core.journal.flush());
+        for task in self.tasks.drain(..) {
+            task.abort();
+            // Only an aborted task has let go of its port.
+            let _ = task.await;
+        }
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        self.core.stop.cancel();
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+async fn login_after(core: Arc<Core>, login: bool, delay: Duration) {
+    tokio::time::sleep(delay).await;
+    if login {
+        tracing::info!("Login has completed");
+        core.set_logged_in();
+    } else {
+        tracing::error!("Login failed: TWS_USERID or TWS_PASSWORD is missing; the API port stays closed");
+        core.log(None, None, Event::LoginFailed);
+    }
+}
+
+async fn flush(core: Arc<Core>) {
+    let mut steps = tokio::time::interval(FLUSH);
+    loop {
+        steps.tick().await;
+        report(core.journal.flush());
+    }
+}
+
+fn report(flushed: io::Result<()>) {
+    if let Err(error) = flushed {
+        tracing::error!(%error, "journal: cannot write");
+    }
+}
