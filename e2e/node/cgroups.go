@@ -25,18 +25,20 @@ func cgroupRoots() ([]string, error) {
 	if cgroupV2() {
 		return []string{"/sys/fs/cgroup"}, nil
 	}
+	return cgroupMounts("cgroup")
+}
+
+// cgroupMounts are the mounted trees of a kind: "cgroup" is version 1, "cgroup2" version 2.
+func cgroupMounts(kind string) ([]string, error) {
 	data, err := os.ReadFile("/proc/self/mounts")
 	if err != nil {
 		return nil, err
 	}
 	var roots []string
 	for line := range strings.Lines(string(data)) {
-		if fields := strings.Fields(line); len(fields) > 2 && fields[2] == "cgroup" {
+		if fields := strings.Fields(line); len(fields) > 2 && fields[2] == kind {
 			roots = append(roots, fields[1])
 		}
-	}
-	if len(roots) == 0 {
-		return nil, errors.New("no cgroups are mounted: containers cannot be started here")
 	}
 	return roots, nil
 }
@@ -46,6 +48,9 @@ func makeCgroups(i instance) error {
 	roots, err := cgroupRoots()
 	if err != nil {
 		return err
+	}
+	if len(roots) == 0 {
+		return errors.New("no cgroups are mounted: containers cannot be started here")
 	}
 	for _, root := range roots {
 		if cgroupV2() {
@@ -95,10 +100,16 @@ func delegate(dir string) error {
 
 // removeCgroups removes the node's parts. What just ended in them may need a moment to leave.
 func removeCgroups(i instance) error {
-	roots, err := cgroupRoots()
+	roots, err := cgroupMounts("cgroup")
 	if err != nil {
-		return nil // none mounted, none to remove
+		return err
 	}
+	// Where both versions are mounted, the container runtime also leaves something in the second.
+	unified, err := cgroupMounts("cgroup2")
+	if err != nil {
+		return err
+	}
+	roots = append(roots, unified...)
 	for _, root := range roots {
 		dir := filepath.Join(root, i.cgroupName())
 		for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {

@@ -21,7 +21,7 @@ func up(name string) error {
 	if err != nil {
 		return err
 	}
-	lock, err := i.acquire()
+	lock, err := i.acquireClean()
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,20 @@ func (i instance) path(parts ...string) string {
 func (i instance) lockFile() string   { return i.path() + ".lock" }
 func (i instance) kubeconfig() string { return i.path("kubeconfig") }
 
+// acquireClean takes the lock and clears away what a former node of this name left. It returns nil when another
+// process holds the lock.
+func (i instance) acquireClean() (*os.File, error) {
+	lock, err := i.acquire()
+	if err != nil || lock == nil {
+		return nil, err
+	}
+	if err := i.clean(); err != nil {
+		i.release(lock)
+		return nil, err
+	}
+	return lock, nil
+}
+
 // acquire takes the lock. It returns nil when another process holds it.
 func (i instance) acquire() (*os.File, error) {
 	if err := os.MkdirAll(i.root, 0o755); err != nil {
@@ -141,7 +155,11 @@ func startTime(pid int) string {
 	// The program's name stands in parentheses and may contain anything.
 	_, rest, _ := strings.Cut(string(data[strings.LastIndexByte(string(data), ')'):]), " ")
 	fields := strings.Fields(rest)
-	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
+	if len(fields) < 20 {
+		return ""
+	}
+	// The first thread may be over while others still work on the end: 18th in this list is their number.
+	if (fields[0] == "Z" || fields[0] == "X") && fields[17] == "1" {
 		return ""
 	}
 	return fields[19]

@@ -12,12 +12,12 @@ import (
 
 // program is one executable that is built from a pinned Go module.
 type program struct {
-	name  string
-	dir   string // the module of this folder that pins it
-	path  string // its package
-	stamp stamp  // how it learns its version
-	tags  string // build tags
-	hint  string // what to expect, for the person who waits
+	name   string
+	dir    string  // the module of this folder that pins it
+	path   string  // its package
+	stamps []stamp // how it learns its version
+	tags   string  // build tags
+	hint   string  // what to expect, for the person who waits
 }
 
 // stamp says which module's version is written into which variables.
@@ -40,6 +40,13 @@ var (
 	helmStamp = stamp{"helm.sh/helm/v3", []string{
 		"helm.sh/helm/v3/internal/version.version=%v",
 	}}
+	// Helm assumes this Kubernetes where it renders a chart without a cluster.
+	helmClientStamp = stamp{"k8s.io/client-go", []string{
+		"helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1",
+		"helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=%m",
+		"helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor=1",
+		"helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=%m",
+	}}
 )
 
 // containerdTags leaves out storage drivers that would need C libraries.
@@ -47,37 +54,36 @@ const containerdTags = "no_btrfs,no_devmapper,no_zfs"
 
 // programs are all that a node needs, in the order in which they are built.
 var programs = []program{
-	{name: "kube-apiserver", dir: "kubernetes", path: "k8s.io/kubernetes/cmd/kube-apiserver", stamp: kubernetesStamp, hint: "about 3 minutes on two cores: it compiles most of what the others share"},
-	{name: "kube-controller-manager", dir: "kubernetes", path: "k8s.io/kubernetes/cmd/kube-controller-manager", stamp: kubernetesStamp},
-	{name: "kube-scheduler", dir: "kubernetes", path: "k8s.io/kubernetes/cmd/kube-scheduler", stamp: kubernetesStamp},
-	{name: "kubelet", dir: "kubernetes", path: "k8s.io/kubernetes/cmd/kubelet", stamp: kubernetesStamp},
-	{name: "kube-proxy", dir: "kubernetes", path: "k8s.io/kubernetes/cmd/kube-proxy", stamp: kubernetesStamp},
-	{name: "kubectl", dir: "kubernetes", path: "k8s.io/kubernetes/cmd/kubectl", stamp: kubernetesStamp},
-	{name: "containerd", dir: "runtime", path: "github.com/containerd/containerd/v2/cmd/containerd", stamp: containerdStamp, tags: containerdTags},
-	{name: "containerd-shim-runc-v2", dir: "runtime", path: "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2", stamp: containerdStamp, tags: containerdTags},
-	{name: "ctr", dir: "runtime", path: "github.com/containerd/containerd/v2/cmd/ctr", stamp: containerdStamp, tags: containerdTags},
+	{name: "kube-apiserver", dir: "kubernetes", path: "k8s.io/kubernetes/cmd/kube-apiserver", stamps: []stamp{kubernetesStamp}, hint: "about 3 minutes on two cores: it compiles most of what the others share"},
+	{name: "kube-controller-manager", dir: "kubernetes", path: "k8s.io/kubernetes/cmd/kube-controller-manager", stamps: []stamp{kubernetesStamp}},
+	{name: "kube-scheduler", dir: "kubernetes", path: "k8s.io/kubernetes/cmd/kube-scheduler", stamps: []stamp{kubernetesStamp}},
+	{name: "kubelet", dir: "kubernetes", path: "k8s.io/kubernetes/cmd/kubelet", stamps: []stamp{kubernetesStamp}},
+	{name: "kube-proxy", dir: "kubernetes", path: "k8s.io/kubernetes/cmd/kube-proxy", stamps: []stamp{kubernetesStamp}},
+	{name: "kubectl", dir: "kubernetes", path: "k8s.io/kubernetes/cmd/kubectl", stamps: []stamp{kubernetesStamp}},
+	{name: "containerd", dir: "runtime", path: "github.com/containerd/containerd/v2/cmd/containerd", stamps: []stamp{containerdStamp}, tags: containerdTags},
+	{name: "containerd-shim-runc-v2", dir: "runtime", path: "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2", stamps: []stamp{containerdStamp}, tags: containerdTags},
+	{name: "ctr", dir: "runtime", path: "github.com/containerd/containerd/v2/cmd/ctr", stamps: []stamp{containerdStamp}, tags: containerdTags},
 	{name: "etcd", dir: "runtime", path: "go.etcd.io/etcd/server/v3"},
-	{name: "helm", dir: "helm", path: "helm.sh/helm/v3/cmd/helm", stamp: helmStamp, hint: "about a minute and a half"},
+	{name: "helm", dir: "helm", path: "helm.sh/helm/v3/cmd/helm", stamps: []stamp{helmStamp, helmClientStamp}, hint: "about a minute and a half"},
 	{name: "pause", dir: ".", path: "./pause"},
 }
 
 // linkFlags are the linker's flags: no symbol tables, and the version stamp.
 func (p program) linkFlags(source string) (string, error) {
 	flags := "-s -w"
-	if p.stamp.module == "" {
-		return flags, nil
-	}
-	version, err := pinnedVersion(filepath.Join(source, p.dir, "go.mod"), p.stamp.module)
-	if err != nil {
-		return "", err
-	}
-	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
-	if len(parts) != 3 {
-		return "", fmt.Errorf("%s: %s is pinned to %q, which is no version", p.dir, p.stamp.module, version)
-	}
-	replace := strings.NewReplacer("%v", version, "%M", parts[0], "%m", parts[1])
-	for _, v := range p.stamp.vars {
-		flags += " -X " + replace.Replace(v)
+	for _, stamp := range p.stamps {
+		version, err := pinnedVersion(filepath.Join(source, p.dir, "go.mod"), stamp.module)
+		if err != nil {
+			return "", err
+		}
+		parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
+		if len(parts) != 3 {
+			return "", fmt.Errorf("%s: %s is pinned to %q, which is no version", p.dir, stamp.module, version)
+		}
+		replace := strings.NewReplacer("%v", version, "%M", parts[0], "%m", parts[1])
+		for _, v := range stamp.vars {
+			flags += " -X " + replace.Replace(v)
+		}
 	}
 	return flags, nil
 }
@@ -102,6 +108,7 @@ func pinsKey(source string) (string, error) {
 	hash := sha256.New()
 	fmt.Fprintln(hash, runtime.GOOS, runtime.GOARCH)
 	for _, p := range programs {
+		p.hint = "" // words for a person
 		fmt.Fprintf(hash, "%+v\n", p)
 	}
 	files := []string{"pause/main.go"}

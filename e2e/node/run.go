@@ -30,7 +30,7 @@ func run(name string, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	lock, err := i.acquire()
+	lock, err := i.acquireClean()
 	if err != nil {
 		return err
 	}

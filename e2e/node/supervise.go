@@ -55,13 +55,13 @@ func startNode(i instance, bin string) (*running, error) {
 		listener.Close()
 		return nil, fmt.Errorf("cannot start a process in namespaces of its own (is this root?): %w", err)
 	}
-	if err := os.WriteFile(i.path("pid-one"), []byte(identify(r.cmd.Process.Pid)), 0o644); err != nil {
-		return nil, errors.Join(err, r.stop())
-	}
 	go func() {
 		r.cmd.Wait()
 		close(r.ended)
 	}()
+	if err := os.WriteFile(i.path("pid-one"), []byte(identify(r.cmd.Process.Pid)), 0o644); err != nil {
+		return nil, errors.Join(err, r.stop())
+	}
 	go relay(listener, func() (net.Conn, error) { return net.Dial("unix", i.path("api.sock")) })
 	return r, nil
 }
@@ -70,8 +70,10 @@ func startNode(i instance, bin string) (*running, error) {
 func (r *running) stop() error {
 	r.listener.Close()
 	r.cmd.Process.Kill()
-	if err := waitGone(r.read("pid-one"), 30*time.Second); err != nil {
-		return err
+	select {
+	case <-r.ended: // the kernel reports the end of a namespace's process 1 when all others have ended
+	case <-time.After(30 * time.Second):
+		return fmt.Errorf("the processes of node %s do not end", r.name)
 	}
 	return removeCgroups(r.instance)
 }
