@@ -1,0 +1,70 @@
+//! What the demo shows while it runs: the table of `kubectl get mstream` when it changes, and events as they come.
+
+use std::collections::HashMap;
+
+use futures::StreamExt;
+use k8s_openapi::{api::events::v1::Event, jiff::Timestamp};
+use kube::{
+    Api, ResourceExt,
+    runtime::{WatchStreamExt, watcher},
+};
+use marketstream_crds::MarketStream;
+use tokio::task::JoinHandle;
+
+use crate::{cluster::Cluster, events, table::Table};
+
+const COLUMNS: usize = 100;
+
+/// Prints a heading.
+pub(super) fn say(text: &str) {
+    println!("\n{} ==> {text}", Timestamp::now().strftime("%H:%M:%S"));
+}
+
+/// Two watches that print until they are ended.
+pub(super) struct Progress(Vec<JoinHandle<()>>);
+
+impl Progress {
+    /// Begins to show a namespace.
+    pub(super) fn begin(cluster: &Cluster, namespace: &str) -> Self {
+        let (first, second) = (cluster.clone(), cluster.clone());
+        let (here, there) = (namespace.to_owned(), namespace.to_owned());
+        Self(vec![
+            tokio::spawn(async move { tables(&first, &here).await }),
+            tokio::spawn(async move { all_events(&second, &there).await }),
+        ])
+    }
+
+    /// Stops showing.
+    pub(super) fn end(self) {
+        self.0.iter().for_each(JoinHandle::abort);
+    }
+}
+
+async fn tables(cluster: &Cluster, namespace: &str) {
+    let marketstreams: Api<MarketStream> = cluster.api(namespace);
+    let watch = watcher(marketstreams, watcher::Config::default()).default_backoff().applied_objects();
+    let mut changes = Box::pin(watch);
+    let mut shown: Option<Table> = None;
+    while changes.next().await.is_some() {
+        // A table that cannot be had now is had at the next change.
+        let Ok(table) = Table::of_marketstreams(cluster, namespace).await else { continue };
+        if shown.as_ref().is_none_or(|shown| !shown.says_the_same(&table)) {
+            table.lines().iter().for_each(|line| println!("  {}", events::cut(line, COLUMNS - 2)));
+            shown = Some(table);
+        }
+    }
+}
+
+async fn all_events(cluster: &Cluster, namespace: &str) {
+    let events: Api<Event> = cluster.api(namespace);
+    let mut changes = Box::pin(watcher(events, watcher::Config::default()).default_backoff().applied_objects());
+    let mut counts: HashMap<String, i32> = HashMap::new();
+    while let Some(change) = changes.next().await {
+        let Ok(event) = change else { continue };
+        let count = events::count(&event);
+        let known = counts.insert(event.name_any(), count);
+        if known != Some(count) {
+            println!("{}", events::line(&event, COLUMNS));
+        }
+    }
+}
