@@ -5,11 +5,7 @@ use std::{fmt::Debug, time::Duration};
 use anyhow::{Context, Result, bail};
 use http::{Method, Request, header};
 use k8s_openapi::NamespaceResourceScope;
-use kube::{
-    Api, Client, Config, Resource,
-    api::AttachParams,
-    config::KubeConfigOptions,
-};
+use kube::{Api, Client, Config, Resource, api::AttachParams, config::KubeConfigOptions};
 use serde::de::DeserializeOwned;
 use tokio::{io::AsyncReadExt, time::timeout};
 

@@ -64,11 +64,8 @@ async fn pod(text: &mut String, api: &Api<Pod>, pod: &Pod) {
     }
     section(text, &format!("pod {name}"), &lines);
     for container in pod.spec.iter().flat_map(|spec| spec.init_containers.iter().flatten().chain(&spec.containers)) {
-        let parameters = LogParams {
-            container: Some(container.name.clone()),
-            tail_lines: Some(LOG_LINES),
-            ..LogParams::default()
-        };
+        let parameters =
+            LogParams { container: Some(container.name.clone()), tail_lines: Some(LOG_LINES), ..LogParams::default() };
         if let Ok(log) = api.logs(&name, &parameters).await {
             section(text, &format!("end of the log of {name}/{}", container.name), log.trim_end());
         }

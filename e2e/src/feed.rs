@@ -84,7 +84,8 @@ impl Feed {
         mut reached: impl FnMut(&MarketStream) -> bool,
     ) -> Result<MarketStream> {
         let limit = Duration::from_secs(seconds);
-        let found = wait::until(&self.api(), &self.name, what, limit, |object| object.is_some_and(&mut reached)).await?;
+        let found =
+            wait::until(&self.api(), &self.name, what, limit, |object| object.is_some_and(&mut reached)).await?;
         found.with_context(|| format!("{what}: {} is gone", self.name))
     }
 

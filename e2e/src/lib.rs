@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod demo;
 pub mod diagnose;
 pub mod events;
+pub mod expect;
 pub mod feed;
 pub mod kill;
 pub mod manifest;

@@ -24,8 +24,12 @@ pub(super) async fn run(feed: &Feed, cure: Cure, level: u8, report: &mut Report)
     let threshold = threshold_s(&recovery, level);
     let trace = feed.trace();
     say(&match cure {
-        Cure::Resubscribe => format!("Cutting the data; restarting the streams will help, which is level 2, at {threshold} s"),
-        Cure::Reconnect => format!("Cutting the data; only a new connection will help, which is level 3, at {threshold} s"),
+        Cure::Resubscribe => {
+            format!("Cutting the data; restarting the streams will help, which is level 2, at {threshold} s")
+        }
+        Cure::Reconnect => {
+            format!("Cutting the data; only a new connection will help, which is level 3, at {threshold} s")
+        }
         Cure::Never => format!("Cutting the data; nothing will help, so that level 4 calls a person, at {threshold} s"),
     });
     let fault = feed.simulator().silence_all(cure).await?;
@@ -50,10 +54,14 @@ pub(super) async fn run(feed: &Feed, cure: Cure, level: u8, report: &mut Report)
     ensure!(levels(incident) == expected, "the rungs {:?} fired, not {expected:?}", levels(incident));
     report.rungs.extend(rungs(incident, &recovery, &trace.states())?);
     let recovered = recovered(incident, level, returned)?;
-    say(&format!("Data flow again: {:.1} s after {}", recovered.seconds, match returned {
-        Some(_) => "they could return".to_owned(),
-        None => format!("level {level} acted"),
-    }));
+    say(&format!(
+        "Data flow again: {:.1} s after {}",
+        recovered.seconds,
+        match returned {
+            Some(_) => "they could return".to_owned(),
+            None => format!("level {level} acted"),
+        }
+    ));
     report.recovered.push(recovered);
     Ok(())
 }

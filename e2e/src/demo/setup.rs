@@ -60,10 +60,9 @@ impl Manifest {
             let types: TypeMeta = serde_json::from_value(object.clone())?;
             let name = object["metadata"]["name"].as_str().context("an object without a name")?;
             let kind = GroupVersionKind::try_from(types)?;
-            let (resource, _): (ApiResource, _) =
-                pinned_kind(&cluster.client, &kind).await.with_context(|| {
-                    format!("the cluster does not know {}: is the chart installed?", kind.kind)
-                })?;
+            let (resource, _): (ApiResource, _) = pinned_kind(&cluster.client, &kind)
+                .await
+                .with_context(|| format!("the cluster does not know {}: is the chart installed?", kind.kind))?;
             let api: Api<DynamicObject> = match object["metadata"]["namespace"].as_str() {
                 Some(namespace) => Api::namespaced_with(cluster.client.clone(), namespace, &resource),
                 None => Api::all_with(cluster.client.clone(), &resource),

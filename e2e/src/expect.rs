@@ -1,0 +1,96 @@
+//! Expectations that several scenarios share.
+
+use anyhow::{Context, Result, ensure};
+use ib_gateway_sim::judge::{Counts, Verdict};
+use marketstream_crds::{Incident, MarketStream, Recovery};
+
+use crate::{
+    simulator::{Entry, Stream, cancelled, subscribed},
+    view::{levels, newly_closed},
+};
+
+/// A rung may fire this much after it was due, in seconds. The budget is one second; machines that run several
+/// scenarios at once on two cores get more. The demo prints the true numbers.
+const LATEST_S: f64 = 5.0;
+
+/// These rungs fired, in this order, none before its threshold, none before it was due, none much later.
+///
+/// # Errors
+/// Names the rung that did not.
+pub fn rungs(incident: &Incident, recovery: &Recovery, expected: &[u8]) -> Result<()> {
+    ensure!(levels(incident) == expected, "the rungs {:?} fired, not {expected:?}: {incident:#?}", levels(incident));
+    on_time(incident, recovery)
+}
+
+/// No rung of the incident fired before its threshold, none before it was due, none much later.
+///
+/// # Errors
+/// Names the rung that did.
+pub fn on_time(incident: &Incident, recovery: &Recovery) -> Result<()> {
+    for rung in &incident.rungs {
+        let threshold = match rung.level {
+            1 => recovery.warn_after,
+            2 => recovery.restart_streams_after,
+            3 => recovery.reset_connection_after,
+            _ => recovery.critical_after,
+        };
+        let level = rung.level;
+        let silent = rung.time.get().duration_since(incident.since.get()).as_secs_f64();
+        let late = rung.time.get().duration_since(rung.due_time.get()).as_secs_f64();
+        ensure!(silent >= threshold.get().as_secs_f64(), "level {level} fired after {silent} s, before {threshold}");
+        ensure!(late >= 0.0, "level {level} fired {} s before it was due", -late);
+        ensure!(late <= LATEST_S, "level {level} fired {late} s after it was due: {incident:#?}");
+    }
+    Ok(())
+}
+
+/// The one incident that did anything and was closed since then.
+///
+/// # Errors
+/// When there is none, or more than one.
+pub fn one_incident<'a>(now: &'a MarketStream, before: &MarketStream) -> Result<&'a Incident> {
+    let closed = newly_closed(now, before);
+    ensure!(closed.len() <= 1, "more than one incident: {closed:#?}");
+    closed.into_iter().next().context("no incident was closed")
+}
+
+/// The recording holds exactly what the market made.
+///
+/// # Errors
+/// Says what is wrong and where.
+pub fn complete(verdict: &Verdict) -> Result<()> {
+    ensure!(verdict.total.stored > 0, "nothing is stored: {verdict:#?}");
+    ensure!(verdict.complete(), "the recording is not what the market made: {verdict:#?}");
+    Ok(())
+}
+
+/// The recording holds all that was sent, and nothing twice, altered or unknown.
+///
+/// # Errors
+/// Says what is wrong and where.
+pub fn lossless(verdict: &Verdict) -> Result<()> {
+    ensure!(verdict.total.stored > 0, "nothing is stored: {verdict:#?}");
+    ensure!(verdict.lossless(), "the recording is not what was sent: {verdict:#?}");
+    Ok(())
+}
+
+/// Nothing is twice, altered or unknown in the recording; ticks may be missing.
+///
+/// # Errors
+/// Says what is wrong and where.
+pub fn faultless(verdict: &Verdict) -> Result<()> {
+    let Counts { stored, doubled, altered, unknown, .. } = verdict.total;
+    ensure!(stored > 0, "nothing is stored: {verdict:#?}");
+    ensure!(doubled + altered + unknown == 0, "the recording holds more than was sent: {verdict:#?}");
+    Ok(())
+}
+
+/// The client left a stream alone: neither a cancellation nor a subscription of it is in that part of the log.
+///
+/// # Errors
+/// Shows the log.
+pub fn untouched(log: &[Entry], stream: Stream) -> Result<()> {
+    let touched = subscribed(log).contains(&stream) || cancelled(log).contains(&stream);
+    ensure!(!touched, "{stream:?} was subscribed or cancelled: {log:#?}");
+    Ok(())
+}
