@@ -42,12 +42,12 @@ pub struct Facts {
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
     /// A file cannot be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {cause}", path.display())]
     Io {
         /// Of the file.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        cause: io::Error,
     },
     /// A row is not as expected.
     #[error("{}, line {line}: not a row of the sample", path.display())]
@@ -71,7 +71,7 @@ pub enum PrepareError {
 /// See [`PrepareError`].
 pub fn btcusd(orders: &Path, trades: &Path, out: &Path) -> Result<Facts, PrepareError> {
     let recording = read(orders, trades)?;
-    recording.save(out).map_err(|source| PrepareError::Io { path: out.to_owned(), source })?;
+    recording.save(out).map_err(|cause| PrepareError::Io { path: out.to_owned(), cause })?;
     let (longest_quote_pause_ms, longest_trade_pause_ms) = recording.longest_pauses_ms();
     Ok(Facts {
         quotes: recording.quotes.len(),
@@ -187,7 +187,7 @@ impl Book {
 
 /// All rows after the header line of a CSV file, which may be gzip-compressed.
 fn rows<T>(path: &Path, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, PrepareError> {
-    let io = |source| PrepareError::Io { path: path.to_owned(), source };
+    let io = |cause| PrepareError::Io { path: path.to_owned(), cause };
     let file = File::open(path).map_err(io)?;
     let compressed = path.extension().is_some_and(|extension| extension == "gz");
     let reader: Box<dyn Read> = if compressed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };

@@ -35,12 +35,12 @@ pub struct Recording {
 #[derive(Debug, thiserror::Error)]
 pub enum RecordingError {
     /// It cannot be read.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {cause}", path.display())]
     Io {
         /// Of the recording.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        cause: io::Error,
     },
     /// It is not a recording.
     #[error("{}, line {line}: {what}", path.display())]
@@ -60,7 +60,7 @@ impl Recording {
     /// # Errors
     /// When it cannot be read or is not a recording.
     pub fn load(path: &Path) -> Result<Self, RecordingError> {
-        let io = |source| RecordingError::Io { path: path.to_owned(), source };
+        let io = |cause| RecordingError::Io { path: path.to_owned(), cause };
         let mut bytes = Vec::new();
         std::fs::File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(io)?;
         let reader: Box<dyn Read> =

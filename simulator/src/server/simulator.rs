@@ -25,22 +25,22 @@ const GRACE: Duration = Duration::from_millis(300);
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The state directory is of no use.
-    #[error("state directory {}: {source}", path.display())]
+    #[error("state directory {}: {cause}", path.display())]
     State {
         /// The directory.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        cause: io::Error,
     },
     /// A port cannot be taken.
-    #[error("{what} port {addr}: {source}")]
+    #[error("{what} port {addr}: {cause}")]
     Bind {
         /// Which one.
         what: &'static str,
         /// Where.
         addr: SocketAddr,
         /// What the system says.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
@@ -59,7 +59,7 @@ impl Simulator {
     /// # Errors
     /// When a port or the state directory cannot be used.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let bind = |what, addr| move |source| StartError::Bind { what, addr, source };
+        let bind = |what, addr| move |cause| StartError::Bind { what, addr, cause };
         let admin = TcpListener::bind(config.admin).await.map_err(bind("admin", config.admin))?;
         let admin_addr = admin.local_addr().map_err(bind("admin", config.admin))?;
         // Taken once to see that it is free; closed again until the login is done.
@@ -68,7 +68,7 @@ impl Simulator {
         drop(api);
         let path = config.state_dir.clone();
         let (login, delay) = (config.login, config.login_delay);
-        let core = Core::open(config).map_err(|source| StartError::State { path, source })?;
+        let core = Core::open(config).map_err(|cause| StartError::State { path, cause })?;
         let core = Arc::new(core);
         let tasks = vec![
             tokio::spawn(login_after(core.clone(), login, delay)),

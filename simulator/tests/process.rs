@@ -1,0 +1,138 @@
+//! The program itself: environment, signals, exit codes.
+
+#![allow(clippy::unwrap_used, reason = "tests only")]
+
+mod support;
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use ib_gateway_sim::journal::sent::RECORD;
+use ib_gateway_sim::market::tick::TickType;
+use ibapi::prelude::*;
+use support::*;
+use tokio::net::TcpStream;
+
+fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ib-gateway-sim"));
+    for name in ["TWS_USERID", "TWS_PASSWORD", "TWS_PASSWORD_FILE", "TWS_SETTINGS_PATH", "TRADING_MODE", "RUST_LOG"] {
+        command.env_remove(name);
+    }
+    command.args(["--listen", "127.0.0.1", "--port", "0", "--admin-port", "0", "--login-delay", "0"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+struct Process {
+    child: Child,
+    api: SocketAddr,
+    admin: SocketAddr,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+    seen: Vec<String>,
+}
+
+impl Process {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let any = SocketAddr::from(([0, 0, 0, 0], 0));
+        let mut process = Self { child, api: any, admin: any, lines, seen: Vec::new() };
+        let started = process.line_with("started");
+        let address = |name: &str| started.split_once(name).unwrap().1.split(' ').next().unwrap().parse().unwrap();
+        (process.api, process.admin) = (address("api="), address("admin="));
+        process
+    }
+
+    /// The first line of its output with that text; waits for it.
+    fn line_with(&mut self, text: &str) -> String {
+        while !self.seen.iter().any(|line| line.contains(text)) {
+            self.seen.push(self.lines.next().unwrap().unwrap());
+        }
+        self.seen.iter().find(|line| line.contains(text)).unwrap().clone()
+    }
+
+    /// Exit code, and how long it took.
+    fn exit(&mut self) -> (Option<i32>, Duration) {
+        let start = Instant::now();
+        (self.child.wait().unwrap().code(), start.elapsed())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+    }
+}
+
+#[tokio::test]
+async fn runs_as_the_common_image_does_and_ends_within_a_second() {
+    let settings = tempfile::tempdir().unwrap();
+    let mut command = command();
+    command.env("TWS_USERID", "user").env("TWS_PASSWORD", "secret").env("TWS_SETTINGS_PATH", settings.path());
+    command.env("IB_SIM_ALWAYS_OPEN", "true").env("TRADING_MODE", "live");
+    let mut process = Process::start(command);
+    process.line_with("API port open");
+    let client = Client::builder().address(process.api.to_string()).client_id(1).max_reconnect_attempts(0);
+    let client = within("a connection", client.connect()).await.unwrap();
+    assert_eq!(client.handshake_managed_accounts(), ["U1234567"]);
+    let mut ticks = Ticks::subscribe(&client, SIM1, TickType::BidAsk).await;
+    ticks.flows(SIM1).await;
+    Command::new("kill").arg(process.child.id().to_string()).status().unwrap();
+    let (code, took) = process.exit();
+    assert_eq!(code, Some(0));
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    let files = std::fs::read_dir(settings.path().join("sim/journal")).unwrap();
+    let bytes: u64 = files.map(|file| file.unwrap().metadata().unwrap().len()).sum();
+    assert!(bytes > 0 && bytes.is_multiple_of(RECORD as u64), "{bytes}");
+}
+
+#[tokio::test]
+async fn without_credentials_the_port_stays_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = command();
+    command.arg("--state-dir").arg(dir.path()).env("TWS_USERID", "user");
+    let mut process = Process::start(command);
+    assert!(process.line_with("Login failed").contains("TWS_PASSWORD"));
+    assert!(TcpStream::connect(process.api).await.is_err());
+    let password = dir.path().join("password");
+    std::fs::write(&password, "secret\n").unwrap();
+    let mut command = self::command();
+    command.arg("--state-dir").arg(dir.path());
+    command.env("TWS_USERID", "user").env("TWS_PASSWORD_FILE", password);
+    Process::start(command).line_with("Login has completed");
+}
+
+#[tokio::test]
+async fn a_crash_exits_with_code_1_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = command();
+    command.arg("--no-login").arg("--state-dir").arg(dir.path());
+    let mut process = Process::start(command);
+    http(process.admin, "POST", "/crash", "").await;
+    assert_eq!(process.exit().0, Some(1));
+}
+
+#[test]
+fn what_is_wrong_is_said_in_one_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let nonsense = dir.path().join("x.ticks");
+    std::fs::write(&nonsense, "hello").unwrap();
+    for (arguments, expected) in [
+        (["--admin-port", &port], format!("ib-gateway-sim: admin port 127.0.0.1:{port}: ")),
+        (
+            ["--replay", nonsense.to_str().unwrap()],
+            format!("ib-gateway-sim: --replay: {}, line 1: ", nonsense.display()),
+        ),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ib-gateway-sim"));
+        command.args(["--listen", "127.0.0.1", "--port", "0", "--no-login", "--state-dir"]).arg(dir.path());
+        let output = command.args(arguments).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.starts_with(&expected) && text.lines().count() == 1, "{text}");
+    }
+}
