@@ -16,4 +16,4 @@ node-down: ## End the one-node Kubernetes and remove its state (NAME=demo; does 
 	@$(if $(CONTEXT),echo "Using your context $(CONTEXT): it is left as it is.",$(NODE) down --name $(NAME))
 
 node-status: ## Tell how the one-node Kubernetes is (NAME=demo)
-	@$(if $(CONTEXT),echo "Using your context $(CONTEXT).",$(NODE) status --name $(NAME))
+	@$(if $(CONTEXT),echo "Using your context $(CONTEXT).",$(NODE) status --name $(NAME) || test $$? -eq 3)

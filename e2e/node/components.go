@@ -46,6 +46,8 @@ func controllerManagerComponent(i instance) component {
 		"--service-account-private-key-file=" + i.path("pki", "sa.key"), "--root-ca-file=" + i.path("pki", "ca.crt"),
 		"--cluster-signing-cert-file=" + i.path("pki", "ca.crt"), "--cluster-signing-key-file=" + i.path("pki", "ca.key"),
 		"--use-service-account-credentials", "--cluster-cidr=" + podRange, "--leader-elect=false", "--bind-address=127.0.0.1",
+		// The defaults would hold back the start of the controllers for seconds, and later every rollout.
+		"--kube-api-qps=500", "--kube-api-burst=1000", "--node-monitor-period=1s",
 	}}
 }
 
