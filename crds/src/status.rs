@@ -69,6 +69,20 @@ pub enum Health {
     Unknown,
 }
 
+impl Health {
+    /// The name in status, events and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "Healthy",
+            Self::Degraded => "Degraded",
+            Self::Disconnected => "Disconnected",
+            Self::Idle => "Idle",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
 /// Why data do not flow, as far as the evidence tells.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
 pub enum Cause {
@@ -201,6 +215,18 @@ pub enum ActionKind {
     Reconnect,
     /// Replace the pod; the new one uses the next client ID.
     RollPod,
+}
+
+impl ActionKind {
+    /// The name in status, events and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RestartStreams => "RestartStreams",
+            Self::Reconnect => "Reconnect",
+            Self::RollPod => "RollPod",
+        }
+    }
 }
 
 /// An action, written before it is carried out, so that it survives a restart of either side.

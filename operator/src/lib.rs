@@ -1,1 +1,17 @@
-//! operator
+//! The MarketStream operator: spec to child objects; status to recovery decision to action.
+//!
+//! A pass is [`reconcile`]: validate (pure), build (pure), apply, decide (pure, in `recovery`), write, act.
+
+pub mod apply;
+pub mod args;
+pub mod build;
+pub mod conditions;
+pub mod controller;
+pub mod error;
+pub mod http;
+pub mod leader;
+pub mod memory;
+pub mod metrics;
+pub mod reconcile;
+pub mod run;
+pub mod validate;

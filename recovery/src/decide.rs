@@ -244,9 +244,7 @@ fn health(view: &View<'_>, policy: &Policy, now: Timestamp) -> Health {
 /// What a step is called in status and events.
 fn name(step: Step) -> &'static str {
     match (step.act, step.level) {
-        (Act::Do(ActionKind::RestartStreams), _) => "RestartStreams",
-        (Act::Do(ActionKind::Reconnect), _) => "Reconnect",
-        (Act::Do(ActionKind::RollPod), _) => "RollPod",
+        (Act::Do(kind), _) => kind.as_str(),
         (Act::RefuseRoll, _) => "RollRefused",
         (Act::Tell, level::CRITICAL) => "Critical",
         (Act::Tell, _) => "Warn",

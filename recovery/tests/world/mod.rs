@@ -1,6 +1,7 @@
 //! A MarketStream on a virtual clock: a pod that reports as a streamer would, and an operator that decides.
 
 #![allow(dead_code, reason = "each test file uses its own part of the world")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -1,0 +1,292 @@
+//! Conditions of a MarketStream: a pure function of what is known, so that equal knowledge writes nothing.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use marketstream_crds::{
+    Cause, Contract, Health, Incident, MarketStream, SocketState, StreamState, StreamStatus, StreamerStatus,
+    conditions::{reasons, types},
+};
+use marketstream_recovery::{
+    Decision, Pod,
+    codes::{ErrorClass, classify},
+};
+
+use crate::validate::Problem;
+
+/// Everything that conditions tell about.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// The resource as it was read.
+    pub ms: &'a MarketStream,
+    /// What keeps it from running at all.
+    pub problem: Option<&'a Problem>,
+    /// The pod.
+    pub pod: Option<&'a Pod>,
+    /// The streamer's report, when it is of that pod and fresh.
+    pub streamer: Option<&'a StreamerStatus>,
+    /// What was decided; `None` when the pod must not run.
+    pub decision: Option<&'a Decision>,
+    /// The running pod differs from the template.
+    pub update_pending: bool,
+}
+
+/// The conditions, each with the time of its last transition carried over.
+#[must_use]
+pub fn conditions(facts: &Facts<'_>, now: Timestamp) -> Vec<Condition> {
+    let mut list = vec![ready(facts), reconciling(facts), stalled(facts), connected(facts), data_flowing(facts)];
+    list.extend([storage_ready(facts), market_open(facts)]);
+    list.extend([critical(facts), competing(facts), suspended(facts), update_pending(facts)].into_iter().flatten());
+    list.into_iter().map(|draft| draft.finish(facts.ms, now)).collect()
+}
+
+/// What only the user can fix, and how.
+pub fn stalled_by(facts: &Facts<'_>) -> Option<Problem> {
+    let found = |reason, message| Some(Problem { reason, message });
+    if let Some(problem) = facts.problem {
+        return Some(problem.clone());
+    }
+    if let Some(waiting) =
+        facts.pod.and_then(|pod| pod.waiting.as_deref()).filter(|text| text.contains("CreateContainerConfigError"))
+    {
+        let secret = facts.ms.spec.gateway.sidecar.as_ref().map(|sidecar| &sidecar.credentials_secret_ref);
+        if let Some(secret) = secret.filter(|_| waiting.to_lowercase().contains("secret")) {
+            return found(
+                reasons::SECRET_NOT_FOUND,
+                format!(
+                    "spec.gateway.sidecar.credentialsSecretRef: the Secret {:?} with the keys {:?} and {:?} must exist in \
+                     this namespace ({waiting})",
+                    secret.name, secret.username_key, secret.password_key
+                ),
+            );
+        }
+    }
+    let streamer = facts.streamer?;
+    if streamer.socket.state == SocketState::NotAGateway {
+        return found(reasons::NOT_A_GATEWAY, socket_message(streamer));
+    }
+    let unknown: Vec<String> =
+        streamer.streams.iter().filter_map(|stream| unknown_contract(facts.ms, stream)).collect();
+    let first = unknown.first()?;
+    let others = unknown.iter().filter(|message| *message != first).count();
+    let more = if others == 0 { String::new() } else { format!(" (and {others} more streams)") };
+    found(reasons::CONTRACT_NOT_FOUND, format!("{first}{more}"))
+}
+
+fn unknown_contract(ms: &MarketStream, stream: &StreamStatus) -> Option<String> {
+    let error = stream.error.as_ref().filter(|_| stream.state == StreamState::Rejected)?;
+    if classify(error.code, &error.message) != ErrorClass::ContractInvalid {
+        return None;
+    }
+    let contract = ms.spec.contracts.iter().find(|contract| contract.name == stream.contract)?;
+    let (field, asked) = asked_for(contract);
+    Some(format!(
+        "spec.contracts[name={}].{field}: IBKR knows no contract with {asked} (error {}: {})",
+        contract.name, error.code, error.message
+    ))
+}
+
+fn asked_for(contract: &Contract) -> (&'static str, String) {
+    match contract.con_id {
+        Some(id) => ("conId", format!("conId {id}")),
+        None => {
+            let fields = [
+                contract.symbol.as_deref(),
+                contract.sec_type.map(marketstream_crds::SecType::as_str),
+                contract.exchange.as_deref(),
+                contract.currency.as_deref(),
+                contract.last_trade_date.as_deref(),
+            ];
+            ("symbol", fields.into_iter().flatten().collect::<Vec<_>>().join(" "))
+        }
+    }
+}
+
+fn ready(facts: &Facts<'_>) -> Draft {
+    let not = |reason, message: String| Draft::new(types::READY, false, reason, message);
+    if let Some(problem) = stalled_by(facts) {
+        return not(problem.reason, problem.message);
+    }
+    if facts.ms.spec.suspend {
+        return not(reasons::SUSPENDED, "spec.suspend is true".to_owned());
+    }
+    let Some(pod) = facts.pod else { return not(reasons::STARTING, "the pod does not exist yet".to_owned()) };
+    if let Some(waiting) = &pod.waiting {
+        return not(reasons::POD_NOT_RUNNING, waiting.clone());
+    }
+    let Some(streamer) = facts.streamer else {
+        let reason = if not_reporting(facts) { reasons::NOT_REPORTING } else { reasons::STARTING };
+        return not(reason, "the streamer has not reported".to_owned());
+    };
+    let idle = facts.decision.is_some_and(|decision| decision.health == Health::Idle);
+    if streamer.socket.state != SocketState::Connected && !idle {
+        return not(socket_reason(facts, streamer), socket_message(streamer));
+    }
+    Draft::new(types::READY, true, reasons::AS_EXPECTED, "the session is up".to_owned())
+}
+
+fn reconciling(facts: &Facts<'_>) -> Draft {
+    let starting = facts.pod.is_none_or(|pod| pod.running.is_none()) && facts.decision.is_some();
+    let (reason, message) = if starting {
+        (reasons::STARTING, "the pod is starting")
+    } else {
+        (reasons::AS_EXPECTED, "the children are as the spec wants them")
+    };
+    Draft::new(types::RECONCILING, starting, reason, message.to_owned())
+}
+
+fn stalled(facts: &Facts<'_>) -> Draft {
+    match stalled_by(facts) {
+        Some(problem) => Draft::new(types::STALLED, true, problem.reason, problem.message),
+        None => Draft::new(types::STALLED, false, reasons::AS_EXPECTED, "nothing waits for a person".to_owned()),
+    }
+}
+
+fn connected(facts: &Facts<'_>) -> Draft {
+    match facts.streamer {
+        None => unknown(types::CONNECTED),
+        Some(streamer) if streamer.socket.state == SocketState::Connected => {
+            let endpoint = streamer.socket.endpoint.as_deref().unwrap_or("the gateway");
+            let message = format!("connected to {endpoint} with client ID {}", streamer.client_id);
+            Draft::new(types::CONNECTED, true, reasons::AS_EXPECTED, message)
+        }
+        Some(streamer) => Draft::new(types::CONNECTED, false, socket_reason(facts, streamer), socket_message(streamer)),
+    }
+}
+
+fn data_flowing(facts: &Facts<'_>) -> Draft {
+    let Some((streamer, decision)) = facts.streamer.zip(facts.decision) else { return unknown(types::DATA_FLOWING) };
+    let draft = |status, reason, message| Draft::new(types::DATA_FLOWING, status, reason, message);
+    match decision.health {
+        Health::Unknown => unknown(types::DATA_FLOWING),
+        Health::Idle => draft(true, reasons::MARKET_CLOSED, "every session is closed".to_owned()),
+        Health::Healthy => draft(true, reasons::AS_EXPECTED, format!("{} streams flow", streamer.flowing)),
+        Health::Degraded | Health::Disconnected => {
+            let waiting = |stream: &&StreamStatus| !matches!(stream.state, StreamState::Flowing | StreamState::Idle);
+            let names: Vec<String> = streamer.streams.iter().filter(waiting).map(StreamStatus::key).collect();
+            let reason = decision.cause.map_or(reasons::STREAMS_SILENT, Cause::as_str);
+            draft(false, reason, truncate(format!("no data: {}", names.join(", "))))
+        }
+    }
+}
+
+fn storage_ready(facts: &Facts<'_>) -> Draft {
+    match facts.streamer {
+        None => unknown(types::STORAGE_READY),
+        Some(streamer) if streamer.storage.writable => {
+            Draft::new(types::STORAGE_READY, true, reasons::AS_EXPECTED, "the volume accepts writes".to_owned())
+        }
+        Some(streamer) => {
+            let message = streamer.storage.message.clone().unwrap_or_else(|| "a write failed".to_owned());
+            Draft::new(types::STORAGE_READY, false, reasons::WRITE_FAILED, message)
+        }
+    }
+}
+
+fn market_open(facts: &Facts<'_>) -> Draft {
+    match facts.streamer {
+        None => unknown(types::MARKET_OPEN),
+        Some(streamer) => {
+            let open = streamer.streams.iter().any(|stream| stream.session == marketstream_crds::Session::Open);
+            let (reason, message) = if open {
+                (reasons::AS_EXPECTED, "at least one contract is in its session")
+            } else {
+                (reasons::MARKET_CLOSED, "no contract is in its session")
+            };
+            Draft::new(types::MARKET_OPEN, open, reason, message.to_owned())
+        }
+    }
+}
+
+fn critical(facts: &Facts<'_>) -> Option<Draft> {
+    let incident = facts.decision?.incidents.iter().find(|incident| incident.level >= 4)?;
+    Some(Draft::new(types::CRITICAL, true, incident.cause.as_str(), critical_message(facts, incident)))
+}
+
+fn critical_message(facts: &Facts<'_>, incident: &Incident) -> String {
+    let what = if incident.streams.is_empty() { "all streams".to_owned() } else { incident.streams.join(", ") };
+    let said = facts
+        .streamer
+        .and_then(|streamer| streamer.streams.iter().find_map(|stream| stream.error.as_ref()))
+        .map(|error| format!(" (error {}: {})", error.code, error.message))
+        .unwrap_or_default();
+    truncate(format!("{what}: {} since {}{said}", incident.cause, incident.since))
+}
+
+fn competing(facts: &Facts<'_>) -> Option<Draft> {
+    let incident = facts.decision?.incidents.iter().find(|incident| incident.cause == Cause::CompetingSession)?;
+    let message = "another session of the same user holds the market data; close it, or give the collector a user name \
+                   of its own; collection resumes by itself";
+    Some(Draft::new(types::COMPETING_SESSION, true, incident.cause.as_str(), message.to_owned()))
+}
+
+fn suspended(facts: &Facts<'_>) -> Option<Draft> {
+    facts
+        .ms
+        .spec
+        .suspend
+        .then(|| Draft::new(types::SUSPENDED, true, reasons::SUSPENDED, "spec.suspend is true".to_owned()))
+}
+
+fn update_pending(facts: &Facts<'_>) -> Option<Draft> {
+    let message = "the pod's template changed; the pod is replaced when spec.update allows it";
+    facts.update_pending.then(|| Draft::new(types::UPDATE_PENDING, true, types::UPDATE_PENDING, message.to_owned()))
+}
+
+fn not_reporting(facts: &Facts<'_>) -> bool {
+    facts
+        .decision
+        .is_some_and(|decision| decision.incidents.iter().any(|incident| incident.cause == Cause::NotReporting))
+}
+
+fn socket_reason(facts: &Facts<'_>, streamer: &StreamerStatus) -> &'static str {
+    let cause = facts.decision.and_then(|decision| decision.cause).filter(|cause| *cause != Cause::Unknown);
+    match streamer.socket.state {
+        SocketState::NotAGateway => reasons::NOT_A_GATEWAY,
+        _ => cause.map_or(reasons::CONNECTING, Cause::as_str),
+    }
+}
+
+fn socket_message(streamer: &StreamerStatus) -> String {
+    streamer.socket.message.clone().unwrap_or_else(|| "the connection to the gateway is being made".to_owned())
+}
+
+fn unknown(type_: &'static str) -> Draft {
+    let message = "the streamer has not reported".to_owned();
+    Draft { type_, status: "Unknown", reason: reasons::NOT_REPORTING, message }
+}
+
+/// Long enough for any sentence; a hundred stream names must not fill the object.
+const MAX_MESSAGE: usize = 1024;
+
+fn truncate(message: String) -> String {
+    match message.char_indices().nth(MAX_MESSAGE) {
+        Some((end, _)) => format!("{}…", &message[..end]),
+        None => message,
+    }
+}
+
+struct Draft {
+    type_: &'static str,
+    status: &'static str,
+    reason: &'static str,
+    message: String,
+}
+
+impl Draft {
+    fn new(type_: &'static str, status: bool, reason: &'static str, message: String) -> Self {
+        Self { type_, status: if status { "True" } else { "False" }, reason, message }
+    }
+
+    fn finish(self, ms: &MarketStream, now: Timestamp) -> Condition {
+        let before = ms.status.as_ref().and_then(|status| status.conditions.iter().find(|old| old.type_ == self.type_));
+        let since = before.filter(|old| old.status == self.status).map(|old| old.last_transition_time.clone());
+        Condition {
+            type_: self.type_.to_owned(),
+            status: self.status.to_owned(),
+            reason: self.reason.to_owned(),
+            message: self.message,
+            observed_generation: ms.metadata.generation,
+            last_transition_time: since.unwrap_or(Time(now)),
+        }
+    }
+}

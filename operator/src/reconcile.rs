@@ -1,0 +1,258 @@
+//! One pass: validate, build and apply the children, decide, write the decision, then carry it out.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::Pod};
+use kube::{
+    Client, Resource, ResourceExt,
+    runtime::{
+        controller::Action,
+        events::{Event, EventType, Recorder},
+        reflector::{ObjectRef, Store},
+    },
+};
+use marketstream_crds::{
+    Disruption, Health, MarketStream, MarketStreamStatus, UpdatePolicy,
+    conditions::{reasons, types},
+    names,
+};
+use marketstream_recovery::{Decision, Notice, Policy, View, decide};
+
+use crate::{
+    apply::{self, Applied},
+    build::{self, Settings, Situation},
+    conditions::{self, Facts},
+    controller::Guarded,
+    error::Error,
+    memory::Memory,
+    metrics::Metrics,
+    validate::{self, Problem},
+};
+
+/// A change that no watch told of is found after this time.
+const RESYNC: Duration = Duration::from_secs(600);
+/// The other owner of a login goes without an event of ours.
+const LOGIN_RETRY: Duration = Duration::from_secs(5);
+
+/// What every reconcile uses.
+pub struct Context {
+    /// The API server.
+    pub client: Client,
+    /// Writes events.
+    pub recorder: Recorder,
+    /// The ladder's constants.
+    pub policy: Policy,
+    /// The operator's own settings.
+    pub settings: Settings,
+    /// All MarketStreams.
+    pub streams: Store<Guarded>,
+    /// Their pods.
+    pub pods: Store<Pod>,
+    /// Their StatefulSets.
+    pub sets: Store<StatefulSet>,
+    /// When reports and pods were seen.
+    pub memory: Memory,
+    /// What was applied.
+    pub applied: Applied,
+    /// Counts it all.
+    pub metrics: Metrics,
+}
+
+/// Brings one MarketStream forward. Returns when to look again.
+///
+/// # Errors
+/// When the API server refuses or the object changed meanwhile: nothing was half done that the next pass would not
+/// complete.
+pub async fn reconcile(ms: &MarketStream, context: &Context) -> Result<Action, Error> {
+    if ms.metadata.deletion_timestamp.is_some() {
+        return Ok(Action::await_change());
+    }
+    let now = Timestamp::now();
+    let pod = pod(ms, context, now);
+    let mut problem = problem(ms, context);
+    let run = problem.is_none() && !ms.spec.suspend;
+    let status = ms.status.clone().unwrap_or_default();
+    let decision = run.then(|| {
+        let paused = ms.annotations().get(names::ANNOTATION_PAUSED).is_some_and(|value| value == "true");
+        let report = context.memory.report(ms, now);
+        let view = View { spec: &ms.spec, status: &status, report, pod: pod.as_ref(), paused };
+        decide(&view, now, &context.policy)
+    });
+    let idle = decision.as_ref().is_none_or(|decision| decision.health == Health::Idle);
+
+    let situation = Situation { run, disruptable: idle || ms.spec.disruption == Disruption::Allow };
+    let children = build::children(ms, &context.settings, situation)?;
+    match context.applied.apply(&context.client, ms, &children).await {
+        Err(Error::Apply { kind, name, source: kube::Error::Api(refusal) }) if refusal.is_invalid() => {
+            let message = format!("the API server refuses {kind} {name}: {}", refusal.message);
+            problem.get_or_insert(Problem { reason: reasons::INVALID_SPEC, message });
+        }
+        other => other?,
+    }
+
+    let pending = pod.as_ref().is_some_and(|pod| update_pending(ms, context, pod));
+    let fresh = decision.as_ref().is_some_and(|decision| decision.health != Health::Unknown);
+    let of_this_pod = |uid: &str| pod.as_ref().is_some_and(|pod| pod.uid == uid);
+    let streamer = status.streamer.as_ref().filter(|streamer| fresh && of_this_pod(&streamer.pod_uid));
+    let facts = Facts {
+        ms,
+        problem: problem.as_ref(),
+        pod: pod.as_ref(),
+        streamer,
+        decision: decision.as_ref(),
+        update_pending: pending,
+    };
+    let owned = owned(&facts, &status, now);
+    let written = MarketStreamStatus { streamer: None, ..status.clone() };
+    if owned != written {
+        // Write ahead: what is decided must survive this process before it is done.
+        apply::status(&context.client, ms, &owned).await?;
+        told(ms, context, &facts, &written, &owned).await;
+    }
+    if let Some(uid) = decision.as_ref().and_then(|decision| decision.delete_pod.as_ref()) {
+        apply::delete_pod(&context.client, ms, uid).await?;
+    } else if let Some(pod) = pod.as_ref().filter(|pod| pending && !pod.deleting && update_now(&facts, idle, now)) {
+        apply::delete_pod(&context.client, ms, &pod.uid).await?;
+    }
+    Ok(Action::requeue(next_look(decision.as_ref(), problem.as_ref(), now)))
+}
+
+fn problem(ms: &MarketStream, context: &Context) -> Option<Problem> {
+    let all = context.streams.state();
+    validate::problem(ms, all.iter().filter_map(|guarded| guarded.0.as_ref().ok()))
+}
+
+/// The pod of the StatefulSet, if it is really of this MarketStream.
+fn pod(ms: &MarketStream, context: &Context, now: Timestamp) -> Option<marketstream_recovery::Pod> {
+    let key = ObjectRef::new(&names::pod(&ms.name_any())).within(&ms.namespace().unwrap_or_default());
+    let pod = context.pods.get(&key)?;
+    let ours = pod.labels().get(names::LABEL_NAME).is_some_and(|name| *name == ms.name_any());
+    ours.then(|| context.memory.pod(&pod, now))
+}
+
+/// Whether the pod runs another template than the StatefulSet's. (Under OnDelete `currentRevision` never advances.)
+fn update_pending(ms: &MarketStream, context: &Context, seen: &marketstream_recovery::Pod) -> bool {
+    let namespace = ms.namespace().unwrap_or_default();
+    let set = context.sets.get(&ObjectRef::new(&ms.name_any()).within(&namespace));
+    let pod = context.pods.get(&ObjectRef::new(&names::pod(&ms.name_any())).within(&namespace));
+    let Some((set, pod)) = set.zip(pod).filter(|(_, pod)| pod.uid().as_deref() == Some(seen.uid.as_str())) else {
+        return false;
+    };
+    let status = set.status.as_ref();
+    let settled = status.and_then(|status| status.observed_generation) == set.metadata.generation;
+    let target = status.and_then(|status| status.update_revision.as_ref());
+    settled && target.is_some() && pod.labels().get("controller-revision-hash") != target
+}
+
+/// Whether a pending template may replace the pod now. A pod that never had a session has nothing to lose.
+fn update_now(facts: &Facts<'_>, idle: bool, now: Timestamp) -> bool {
+    let update = facts.ms.spec.update;
+    let never_up = facts.streamer.is_none_or(|streamer| !streamer.socket.ever_connected);
+    let waited = facts.ms.status.as_ref().is_some_and(|status| {
+        status.conditions.iter().filter(|condition| condition.type_ == types::UPDATE_PENDING).any(|condition| {
+            now.duration_since(condition.last_transition_time.0).unsigned_abs() >= update.max_wait.get()
+        })
+    });
+    never_up || update.policy == UpdatePolicy::Immediate || idle || waited
+}
+
+/// Everything in status that the operator owns.
+fn owned(facts: &Facts<'_>, before: &MarketStreamStatus, now: Timestamp) -> MarketStreamStatus {
+    let conditions = conditions::conditions(facts, now);
+    let observed_generation = facts.ms.metadata.generation;
+    match facts.decision {
+        Some(decision) => MarketStreamStatus {
+            observed_generation,
+            health: Some(decision.health),
+            level: Some(decision.level),
+            cause: decision.cause,
+            client_id: Some(decision.client_id),
+            incidents: decision.incidents.clone(),
+            history: decision.history.clone(),
+            action: decision.action.clone(),
+            recent_rolls: decision.recent_rolls.clone(),
+            conditions,
+            streamer: None,
+        },
+        // Nothing runs: nothing is wrong with the data, and the budgets stay.
+        None => MarketStreamStatus {
+            observed_generation,
+            level: Some(0),
+            client_id: before.client_id,
+            history: before.history.clone(),
+            recent_rolls: before.recent_rolls.clone(),
+            conditions,
+            ..MarketStreamStatus::default()
+        },
+    }
+}
+
+/// Tells people what changed. A failed event never fails the reconcile.
+async fn told(
+    ms: &MarketStream,
+    context: &Context,
+    facts: &Facts<'_>,
+    before: &MarketStreamStatus,
+    after: &MarketStreamStatus,
+) {
+    if let Some(action) = after.action.as_ref().filter(|action| before.action.as_ref() != Some(action)) {
+        context.metrics.acted(action.kind.as_str());
+    }
+    let stalled = |status: &MarketStreamStatus| {
+        status.conditions.iter().any(|condition| condition.type_ == types::STALLED && condition.status == "True")
+    };
+    let newly_stalled = (stalled(after) && !stalled(before)).then(|| conditions::stalled_by(facts)).flatten();
+    let problem = newly_stalled.map(|problem| Notice {
+        warning: true,
+        reason: problem.reason,
+        action: "Wait",
+        message: problem.message,
+    });
+    for notice in facts.decision.iter().flat_map(|decision| &decision.notices).chain(&problem) {
+        tracing::info!(reason = notice.reason, action = notice.action, "{}", notice.message);
+        context.metrics.noticed(notice.reason, notice.action);
+        let event = Event {
+            type_: if notice.warning { EventType::Warning } else { EventType::Normal },
+            reason: notice.reason.to_owned(),
+            note: Some(note(&notice.message)),
+            action: notice.action.to_owned(),
+            secondary: None,
+        };
+        if let Err(error) = context.recorder.publish(&event, &ms.object_ref(&())).await {
+            tracing::warn!(%error, "an event was not published");
+        }
+    }
+}
+
+/// The server refuses a note of more than 1 kB.
+fn note(message: &str) -> String {
+    let mut end = message.len().min(1000);
+    while !message.is_char_boundary(end) {
+        end -= 1;
+    }
+    message[..end].to_owned()
+}
+
+fn next_look(decision: Option<&Decision>, problem: Option<&Problem>, now: Timestamp) -> Duration {
+    if problem.is_some_and(|problem| problem.reason == reasons::LOGIN_IN_USE) {
+        return LOGIN_RETRY;
+    }
+    let due = decision.and_then(|decision| decision.look_again);
+    due.map_or(RESYNC, |due| due.duration_since(now).unsigned_abs().min(RESYNC))
+}
+
+/// A reconcile of what the API server holds, which may not be a valid MarketStream at all.
+///
+/// # Errors
+/// As [`reconcile`].
+pub async fn reconcile_guarded(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Error> {
+    match &guarded.0 {
+        Ok(ms) => reconcile(ms, &context).await,
+        Err(invalid) => {
+            // Only an object that was stored before the CRD's rules can be this wrong; it waits for its owner.
+            tracing::warn!(name = invalid.metadata.name, error = %invalid.error, "not a valid MarketStream");
+            Ok(Action::await_change())
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What CEL cannot check: names of time zones, orders of durations across objects, and two owners of one login.
+
+use kube::ResourceExt;
+use marketstream_crds::{External, MarketStream, conditions::reasons};
+
+/// Why a MarketStream must not run; the message names the field and says what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// A reason of the Stalled condition.
+    pub reason: &'static str,
+    /// For a person.
+    pub message: String,
+}
+
+/// The first problem of `ms` among all MarketStreams.
+#[must_use]
+pub fn problem<'a>(ms: &MarketStream, all: impl Iterator<Item = &'a MarketStream>) -> Option<Problem> {
+    invalid_spec(ms).or_else(|| login_in_use(ms, all))
+}
+
+fn invalid_spec(ms: &MarketStream) -> Option<Problem> {
+    let invalid = |message: String| Some(Problem { reason: reasons::INVALID_SPEC, message });
+    if let Some(sidecar) = &ms.spec.gateway.sidecar
+        && jiff::tz::TimeZone::get(&sidecar.time_zone).is_err()
+    {
+        let zone = &sidecar.time_zone;
+        return invalid(format!(
+            "spec.gateway.sidecar.timeZone: {zone:?} is not an IANA time zone; write one such as America/New_York"
+        ));
+    }
+    let recovery = &ms.spec.recovery;
+    for (index, contract) in ms.spec.contracts.iter().enumerate() {
+        if let Some(own) = contract.stale_after.filter(|own| own.get().is_zero()) {
+            return invalid(format!(
+                "spec.contracts[{index}].staleAfter: {own} would always be stale; write at least 1s"
+            ));
+        }
+    }
+    if recovery.stale_after.get().is_zero() {
+        return invalid("spec.recovery.staleAfter: 0s would always be stale; write at least 1s".to_owned());
+    }
+    None
+}
+
+/// Of two MarketStreams with one login the younger waits, so that the older is never disturbed.
+fn login_in_use<'a>(ms: &MarketStream, mut all: impl Iterator<Item = &'a MarketStream>) -> Option<Problem> {
+    let age = |ms: &MarketStream| (ms.creation_timestamp(), ms.namespace(), ms.name_any());
+    let rival = all.find(|other| !other.spec.suspend && age(other) < age(ms) && shared_login(ms, other).is_some())?;
+    let field = shared_login(ms, rival)?;
+    Some(Problem {
+        reason: reasons::LOGIN_IN_USE,
+        message: format!(
+            "{field} is already used by MarketStream {}/{}, which is older; IBKR allows one session per user: use another \
+             login, or delete or suspend the other",
+            rival.namespace().unwrap_or_default(),
+            rival.name_any()
+        ),
+    })
+}
+
+/// The field in which two MarketStreams share one login or one client ID of one gateway.
+fn shared_login(a: &MarketStream, b: &MarketStream) -> Option<String> {
+    if let (Some(one), Some(other)) = (&a.spec.gateway.sidecar, &b.spec.gateway.sidecar) {
+        let secret = &one.credentials_secret_ref.name;
+        let same = a.namespace() == b.namespace() && *secret == other.credentials_secret_ref.name;
+        return same.then(|| format!("spec.gateway.sidecar.credentialsSecretRef.name: the Secret {secret:?}"));
+    }
+    let (one, other) = (a.spec.gateway.external.as_ref()?, b.spec.gateway.external.as_ref()?);
+    let (ours, theirs) = (a.spec.gateway.client_id.range(), b.spec.gateway.client_id.range());
+    let overlap = ours.start < theirs.end && theirs.start < ours.end;
+    (overlap && same_endpoint(a, one, b, other))
+        .then(|| format!("spec.gateway.clientId: IDs {} to {} of the gateway {}", ours.start, ours.end - 1, one.host))
+}
+
+fn same_endpoint(a: &MarketStream, one: &External, b: &MarketStream, other: &External) -> bool {
+    // A name without a dot is a Service of the MarketStream's own namespace.
+    let local = !one.host.contains('.') && !one.host.contains(':');
+    one.host.eq_ignore_ascii_case(&other.host)
+        && (!local || a.namespace() == b.namespace())
+        && one.ports.iter().any(|port| other.ports.contains(port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn stream(name: &str, created: &str, gateway: serde_json::Value) -> MarketStream {
+        serde_json::from_value(json!({
+            "apiVersion": "marketstream.io/v1alpha1", "kind": "MarketStream",
+            "metadata": { "name": name, "namespace": "trading", "creationTimestamp": created },
+            "spec": { "contracts": [{ "name": "mnq", "conId": 1, "ticks": ["Last"] }], "gateway": gateway },
+        }))
+        .unwrap()
+    }
+
+    fn sidecar(secret: &str) -> serde_json::Value {
+        json!({ "sidecar": { "image": "gateway", "credentialsSecretRef": { "name": secret }, "tradingMode": "Paper" } })
+    }
+
+    fn external(host: &str, base: i32) -> serde_json::Value {
+        json!({ "external": { "host": host, "ports": [4002] }, "clientId": { "base": base, "pool": 8 } })
+    }
+
+    const OLD: &str = "2026-11-24T08:00:00Z";
+    const NEW: &str = "2026-11-24T09:00:00Z";
+
+    #[test]
+    fn of_two_with_one_secret_the_younger_waits() {
+        let (old, new) = (stream("b", OLD, sidecar("ibkr")), stream("a", NEW, sidecar("ibkr")));
+        let all = [old.clone(), new.clone()];
+        assert_eq!(problem(&old, all.iter()), None);
+        let found = problem(&new, all.iter()).unwrap();
+        assert_eq!(found.reason, reasons::LOGIN_IN_USE);
+        assert!(found.message.contains("credentialsSecretRef") && found.message.contains("trading/b"), "{found:?}");
+    }
+
+    #[test]
+    fn the_same_age_is_settled_by_name() {
+        let (a, b) = (stream("a", OLD, sidecar("ibkr")), stream("b", OLD, sidecar("ibkr")));
+        let all = [a.clone(), b.clone()];
+        assert_eq!(problem(&a, all.iter()), None);
+        assert!(problem(&b, all.iter()).is_some());
+    }
+
+    #[test]
+    fn other_secrets_and_other_client_ids_do_not_disturb() {
+        let all = [
+            stream("a", OLD, sidecar("one")),
+            stream("b", NEW, sidecar("two")),
+            stream("c", OLD, external("10.0.0.1", 100)),
+            stream("d", NEW, external("10.0.0.1", 108)),
+            stream("e", NEW, external("10.0.0.2", 100)),
+        ];
+        for ms in &all {
+            assert_eq!(problem(ms, all.iter()), None);
+        }
+    }
+
+    #[test]
+    fn overlapping_client_ids_of_one_gateway_are_named() {
+        let all = [stream("a", OLD, external("gw.example", 100)), stream("b", NEW, external("GW.example", 107))];
+        let found = problem(&all[1], all.iter()).unwrap();
+        assert!(found.message.contains("spec.gateway.clientId"), "{found:?}");
+    }
+
+    #[test]
+    fn a_suspended_one_gives_the_login_free() {
+        let mut old = stream("a", OLD, sidecar("ibkr"));
+        old.spec.suspend = true;
+        let new = stream("b", NEW, sidecar("ibkr"));
+        assert_eq!(problem(&new, [old, new.clone()].iter()), None);
+    }
+
+    #[test]
+    fn an_unknown_time_zone_is_named() {
+        let mut gateway = sidecar("ibkr");
+        gateway["sidecar"]["timeZone"] = "America/Gotham".into();
+        let found = problem(&stream("a", OLD, gateway), std::iter::empty()).unwrap();
+        assert!(found.message.starts_with("spec.gateway.sidecar.timeZone"), "{found:?}");
+    }
+}
