@@ -1,1 +1,31 @@
-//! streamer
+//! The streamer: it keeps one API session with an IB Gateway, records every tick of the manifest's streams, and reports
+//! what flows and what does not.
+//!
+//! [`runtime::Core`] is all of it but Kubernetes: a session thread and a recorder thread, fed with manifests, publishing
+//! [`facts::Facts`]. [`kubernetes`] brings manifests and takes reports away, [`http`] shows the same facts to probes and
+//! people.
+
+pub mod actions;
+pub mod canary;
+pub mod cli;
+pub mod clock;
+pub mod engine;
+pub mod facts;
+pub mod health;
+pub mod http;
+pub mod kubernetes;
+pub mod notices;
+pub mod pacing;
+pub mod plan;
+pub mod recorder;
+pub mod report;
+pub mod retry;
+pub mod run;
+pub mod runtime;
+pub mod session;
+pub mod status;
+pub mod store;
+pub mod ticks;
+
+#[cfg(test)]
+mod test_support;

@@ -1,0 +1,87 @@
+//! While another session of the same user has the market data, one stream at a time is asked for: the canary. Its
+//! first tick says that the data are ours again. Asking for all streams would only earn refusals for each.
+
+use std::time::Duration;
+
+use crate::plan::StreamKey;
+
+/// Pause between two canaries, so that the first data come within 35 s of the other session's end.
+const PAUSE: Duration = Duration::from_secs(30);
+/// After this time the other session is a long one, and the pause doubles.
+const PATIENT_AFTER: Duration = Duration::from_secs(15 * 60);
+const PATIENT_PAUSE: Duration = Duration::from_secs(60);
+
+/// The hold during a competing session.
+#[derive(Debug)]
+pub struct Canary {
+    since: Duration,
+    due: Duration,
+    turn: usize,
+}
+
+impl Canary {
+    /// The hold begins with a refusal at `now`, so the first canary comes a pause later.
+    #[must_use]
+    pub fn new(now: Duration) -> Self {
+        Self { since: now, due: now + PAUSE, turn: 0 }
+    }
+
+    /// When the next canary is due.
+    #[must_use]
+    pub fn due(&self) -> Duration {
+        self.due
+    }
+
+    /// A new API session may have ended the hold: try at once.
+    pub fn hasten(&mut self, now: Duration) {
+        self.due = now;
+    }
+
+    /// Picks the next canary among streams that may be asked for now, rotating over the instruments: one of them may
+    /// be silent for reasons of its own. The next turn is set in any case.
+    pub fn pick<'a>(&mut self, candidates: &'a [StreamKey], now: Duration) -> Option<&'a StreamKey> {
+        self.due = now + if now.saturating_sub(self.since) < PATIENT_AFTER { PAUSE } else { PATIENT_PAUSE };
+        let mut contracts: Vec<&str> = candidates.iter().map(|key| key.contract.as_str()).collect();
+        contracts.dedup();
+        let contract = *contracts.get(self.turn % contracts.len().max(1))?;
+        let round = self.turn / contracts.len();
+        self.turn += 1;
+        let streams: Vec<&StreamKey> = candidates.iter().filter(|key| key.contract == contract).collect();
+        streams.get(round % streams.len()).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use marketstream_crds::TickType;
+
+    use super::*;
+
+    fn key(contract: &str, tick: TickType) -> StreamKey {
+        StreamKey { contract: contract.to_owned(), tick }
+    }
+
+    #[test]
+    fn it_rotates_over_the_instruments_and_then_their_types() {
+        let streams = [key("a", TickType::Last), key("a", TickType::BidAsk), key("b", TickType::Last)];
+        let mut canary = Canary::new(Duration::ZERO);
+        let picked: Vec<_> = (0..5).map(|_| canary.pick(&streams, canary.due()).unwrap().to_string()).collect();
+        assert_eq!(picked, ["a/Last", "b/Last", "a/BidAsk", "b/Last", "a/Last"]);
+        assert!(canary.pick(&[], Duration::ZERO).is_none());
+    }
+
+    #[test]
+    fn every_30_seconds_and_after_15_minutes_every_minute() {
+        let streams = [key("a", TickType::Last)];
+        let mut canary = Canary::new(Duration::ZERO);
+        let mut times = Vec::new();
+        while canary.due() < Duration::from_secs(20 * 60) {
+            let now = canary.due();
+            times.push(now.as_secs());
+            canary.pick(&streams, now);
+        }
+        assert_eq!(times[..3], [30, 60, 90]);
+        assert!(times.windows(2).all(|pair| pair[1] - pair[0] == if pair[0] < 900 { 30 } else { 60 }), "{times:?}");
+        assert_eq!(times.last(), Some(&1140));
+    }
+}

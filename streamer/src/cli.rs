@@ -1,0 +1,129 @@
+//! The command line.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use marketstream_crds::{TickType, names};
+use marketstream_proto::TickKind;
+
+/// Records Interactive Brokers market data for one MarketStream.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do; `run` when left out.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Settings of `run`.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Record, and report to the MarketStream (the default).
+    Run(RunArgs),
+    /// Print stored ticks, one JSON object a line; also while they are being recorded.
+    Ticks(TicksArgs),
+}
+
+/// Settings of `run`.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// Name of the MarketStream.
+    #[arg(long, env = "MARKETSTREAM_NAME")]
+    pub name: Option<String>,
+    /// Name of this pod.
+    #[arg(long, env = "POD_NAME")]
+    pub pod_name: Option<String>,
+    /// Namespace of this pod and of the MarketStream.
+    #[arg(long, env = "POD_NAMESPACE")]
+    pub pod_namespace: Option<String>,
+    /// UID of this pod.
+    #[arg(long, env = "POD_UID")]
+    pub pod_uid: Option<String>,
+    /// Where ticks are stored.
+    #[arg(long, env = "MARKETSTREAM_DATA_DIR", default_value = "/data")]
+    pub data_dir: PathBuf,
+    /// Address of the HTTP server.
+    #[arg(long, env = "MARKETSTREAM_LISTEN", default_value_t = SocketAddr::from(([0, 0, 0, 0], names::STREAMER_PORT)))]
+    pub listen: SocketAddr,
+    /// Form of the log. RUST_LOG sets its level.
+    #[arg(long, env = "MARKETSTREAM_LOG_FORMAT", value_enum, default_value_t)]
+    pub log_format: LogFormat,
+}
+
+/// Form of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Settings of `ticks`.
+#[derive(Clone, Debug, Args)]
+pub struct TicksArgs {
+    /// Where ticks are stored.
+    #[arg(long, env = "MARKETSTREAM_DATA_DIR", default_value = "/data")]
+    pub data_dir: PathBuf,
+    /// Only of this contract (IBKR's identifier).
+    #[arg(long)]
+    pub con_id: Option<i32>,
+    /// Only of this type: Last, AllLast, BidAsk or MidPoint.
+    #[arg(long, value_parser = tick_kind)]
+    pub tick: Option<TickKind>,
+    /// From this IBKR second on (seconds since 1970).
+    #[arg(long, value_name = "SEC")]
+    pub from: Option<i64>,
+    /// Before this IBKR second (seconds since 1970).
+    #[arg(long, value_name = "SEC")]
+    pub to: Option<i64>,
+}
+
+/// The stored kind of a tick type of the manifest.
+#[must_use]
+pub const fn stored_kind(tick: TickType) -> TickKind {
+    match tick {
+        TickType::Last => TickKind::Last,
+        TickType::AllLast => TickKind::AllLast,
+        TickType::BidAsk => TickKind::BidAsk,
+        TickType::MidPoint => TickKind::MidPoint,
+    }
+}
+
+fn tick_kind(text: &str) -> Result<TickKind, String> {
+    [TickType::Last, TickType::AllLast, TickType::BidAsk, TickType::MidPoint]
+        .into_iter()
+        .find(|tick| tick.as_str().eq_ignore_ascii_case(text) || stored_kind(*tick).as_str() == text)
+        .map(stored_kind)
+        .ok_or_else(|| "use Last, AllLast, BidAsk or MidPoint".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn run_is_the_default() {
+        Cli::command().debug_assert();
+        let cli = Cli::try_parse_from(["streamer", "--name", "demo"]).unwrap();
+        assert!(cli.command.is_none());
+        assert_eq!(cli.run.name.as_deref(), Some("demo"));
+        let cli = Cli::try_parse_from(["streamer", "run", "--name", "demo", "--log-format", "json"]).unwrap();
+        assert!(matches!(cli.command, Some(Command::Run(args)) if args.log_format == LogFormat::Json));
+    }
+
+    #[test]
+    fn ticks_takes_both_spellings_of_a_type() {
+        for text in ["BidAsk", "bidask", "bid_ask"] {
+            let cli = Cli::try_parse_from(["streamer", "ticks", "--tick", text]).unwrap();
+            assert!(matches!(cli.command, Some(Command::Ticks(args)) if args.tick == Some(TickKind::BidAsk)));
+        }
+        assert!(Cli::try_parse_from(["streamer", "ticks", "--tick", "quotes"]).is_err());
+    }
+}

@@ -1,0 +1,62 @@
+//! The two clocks: a monotonic one, by which silence is measured, and the calendar, which trading hours speak of.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+/// One moment on both clocks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Now {
+    /// Time since the process started. Never goes back.
+    pub mono: Duration,
+    /// Calendar time. An administrator or NTP may move it.
+    pub wall: Timestamp,
+}
+
+impl Now {
+    /// The monotonic time of a calendar time, as the clocks stand now. What lies before the start of the process
+    /// becomes the start.
+    #[must_use]
+    pub fn mono_of(&self, wall: Timestamp) -> Duration {
+        let ahead = wall.duration_since(self.wall);
+        if ahead.is_negative() {
+            self.mono.saturating_sub(ahead.unsigned_abs())
+        } else {
+            self.mono.saturating_add(ahead.unsigned_abs())
+        }
+    }
+}
+
+/// Reads both clocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    origin: Instant,
+}
+
+impl Clock {
+    /// A clock whose monotonic time begins now.
+    #[must_use]
+    pub fn start() -> Self {
+        Self { origin: Instant::now() }
+    }
+
+    /// Both clocks at this moment.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        Now { mono: self.mono(), wall: Timestamp::now() }
+    }
+
+    /// The monotonic clock alone.
+    #[must_use]
+    pub fn mono(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
+    /// The runtime's own form of a monotonic time, for its timers.
+    #[must_use]
+    pub fn instant(&self, mono: Duration) -> tokio::time::Instant {
+        // Beyond what the clock can express there is nothing to wait for; a day is as good as never.
+        let at = self.origin.checked_add(mono).unwrap_or_else(|| Instant::now() + Duration::from_secs(86_400));
+        tokio::time::Instant::from_std(at)
+    }
+}

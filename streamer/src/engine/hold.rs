@@ -1,0 +1,67 @@
+//! The engine while another session of the same user has the market data.
+
+use std::time::Duration;
+
+use super::{Engine, stream::Origin};
+use crate::{canary::Canary, clock::Now, plan::StreamKey};
+
+impl Engine {
+    /// Marks every stream, and leaves it to the canary to find out when the other session ends. Subscriptions that
+    /// still run are left alone: a tick of theirs ends their own refusal.
+    pub(super) fn begin_hold(&mut self, code: i32, text: &str, now: Now) {
+        if self.hold.is_none() {
+            tracing::warn!(code, "another session of this user has the market data: {text}");
+            self.hold = Some(Canary::new(now.mono));
+        }
+        for stream in self.streams.values_mut().filter(|stream| stream.lined && !stream.is_refused_by(Origin::Contract))
+        {
+            stream.wanted_at = None;
+            if !stream.is_refused_by(Origin::Hold) && !stream.canary {
+                stream.refuse(Origin::Hold, code, text, now);
+            }
+        }
+    }
+
+    /// Asks for one stream when it is time. Returns when the next one is due.
+    pub(super) fn send_canary_if_due(&mut self, now: Now) -> Option<Duration> {
+        let due = self.hold.as_ref()?.due();
+        if now.mono < due {
+            return Some(due);
+        }
+        let candidates: Vec<StreamKey> = self
+            .streams
+            .iter()
+            .filter(|(key, stream)| {
+                let allowed = self.earliest_request(key, now).is_some_and(|at| at <= now.mono);
+                stream.lined && stream.is_refused() && !stream.canary && allowed
+            })
+            .map(|(key, _)| key.clone())
+            .collect();
+        let hold = self.hold.as_mut()?;
+        let Some(key) = hold.pick(&candidates, now.mono).cloned() else {
+            return Some(hold.due());
+        };
+        let due = hold.due();
+        if let Some(stream) = self.streams.get_mut(&key) {
+            stream.cancel();
+            self.subscribe(&key, now);
+        }
+        if let Some(stream) = self.streams.get_mut(&key) {
+            stream.canary = true;
+        }
+        Some(due)
+    }
+
+    /// The canary got its first tick: the data are ours again.
+    pub(super) fn end_hold(&mut self, now: Now) {
+        tracing::info!("market data come again; asking for all streams");
+        self.hold = None;
+        for stream in self.streams.values_mut().filter(|stream| stream.lined) {
+            stream.canary = false;
+            stream.refusals = 0;
+            if !stream.is_running() {
+                stream.want(now.mono);
+            }
+        }
+    }
+}

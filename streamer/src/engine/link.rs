@@ -1,0 +1,228 @@
+//! The engine's session: made, watched, lost, made again.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use ibapi::{Client, Notice};
+use marketstream_crds::{ActionState, SocketState};
+use marketstream_recovery::codes::{ErrorClass, classify};
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{Engine, Event};
+use crate::{
+    clock::Now,
+    notices::{Demand, Link},
+    session::{
+        connect::{self, Connection},
+        endpoints::{Endpoint, endpoints, fields, retry_pause},
+        failure::Failure,
+        probe,
+    },
+};
+
+/// A client that does not end within this time is left to its fate.
+const DISCONNECT_BOUND: Duration = Duration::from_secs(2);
+
+/// Where the session stands.
+pub enum Phase {
+    /// No session; the next attempt is due then.
+    Down {
+        /// On the monotonic clock.
+        retry_at: Duration,
+    },
+    /// An attempt is under way.
+    Connecting {
+        /// Ends with it.
+        _task: AbortOnDropHandle<()>,
+    },
+    /// The session is up.
+    Up(Session),
+}
+
+/// A session that is up.
+pub struct Session {
+    /// Its client.
+    pub client: Arc<Client>,
+    /// The client ID that the gateway accepted.
+    pub client_id: i32,
+    probe_interval: watch::Sender<Duration>,
+    _watchers: [AbortOnDropHandle<()>; 2],
+}
+
+impl Engine {
+    /// The client of the session that is up.
+    pub(super) fn client(&self) -> Option<&Arc<Client>> {
+        match &self.phase {
+            Phase::Up(session) => Some(&session.client),
+            Phase::Down { .. } | Phase::Connecting { .. } => None,
+        }
+    }
+
+    /// The client ID of the session, or of the next one.
+    pub(super) fn client_id(&self) -> i32 {
+        match &self.phase {
+            Phase::Up(session) => session.client_id,
+            Phase::Down { .. } | Phase::Connecting { .. } => self.ids.as_ref().map_or(0, |ids| ids.current()),
+        }
+    }
+
+    pub(super) fn connect_if_due(&mut self, now: Now) -> Option<Duration> {
+        let Phase::Down { retry_at } = self.phase else { return None };
+        if now.mono < retry_at {
+            return Some(retry_at);
+        }
+        let (spec, ids) = (self.spec.as_ref()?, self.ids.as_ref()?);
+        let gateway = &spec.gateway;
+        self.generation += 1;
+        let (generation, events) = (self.generation, self.events.clone());
+        let attempt = connect::round(
+            endpoints(gateway, self.last_good.as_ref()),
+            ids.current(),
+            gateway.connect_timeout.get(),
+            fields(gateway),
+        );
+        let task = tokio::spawn(async move {
+            let event = match attempt.await {
+                Ok(connection) => Event::Connected { generation, connection: Box::new(connection) },
+                Err((failure, endpoint)) => Event::NotConnected { generation, failure, endpoint },
+            };
+            // Nobody listens only when the process ends.
+            let _ = events.send(event);
+        });
+        self.phase = Phase::Connecting { _task: AbortOnDropHandle::new(task) };
+        None
+    }
+
+    pub(super) fn connected(&mut self, connection: Connection, now: Now) {
+        let Connection { client, notices, endpoint } = connection;
+        let (client, client_id) = (Arc::new(client), self.client_id());
+        if self.socket.ever_connected {
+            self.tools.counters.reconnects.fetch_add(1, Ordering::Relaxed);
+        }
+        if let Some(ids) = &mut self.ids {
+            ids.accepted();
+        }
+        self.keep_client_id(client_id);
+        self.link = Link::default();
+        let interval = self.spec.as_ref().map_or(Duration::from_secs(5), |spec| spec.gateway.probe_interval.get());
+        let (probe_interval, interval) = watch::channel(interval);
+        let watchers = [
+            self.watch_notices(notices, endpoint.clone()),
+            self.watch_probe(client.clone(), interval, endpoint.clone()),
+        ];
+        self.phase = Phase::Up(Session { client, client_id, probe_interval, _watchers: watchers });
+        self.last_good = Some(endpoint.clone());
+        self.socket.connected(endpoint, now);
+        self.contracts.values_mut().for_each(|contract| contract.ask_anew(now.mono));
+        self.ask_for_all(now.mono);
+        self.settle_reconnect(ActionState::Done, format!("a new session is up with client ID {client_id}"));
+    }
+
+    fn watch_notices(
+        &self,
+        mut notices: ibapi::subscriptions::NoticeStream,
+        endpoint: Endpoint,
+    ) -> AbortOnDropHandle<()> {
+        let (generation, events) = (self.generation, self.events.clone());
+        let (clock, counters) = (self.tools.clock, self.tools.counters.clone());
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            while let Some(notice) = notices.next().await {
+                let micros = u64::try_from(clock.mono().as_micros()).unwrap_or(u64::MAX);
+                counters.notice_mono.store(micros, Ordering::Relaxed);
+                let _ = events.send(Event::Notice { generation, notice });
+            }
+            // Without automatic reconnection the stream of notices ends with the session (measured).
+            let _ = events.send(Event::Lost { generation, failure: Failure::closed(&endpoint) });
+        }))
+    }
+
+    fn watch_probe(
+        &self,
+        client: Arc<Client>,
+        interval: watch::Receiver<Duration>,
+        endpoint: Endpoint,
+    ) -> AbortOnDropHandle<()> {
+        let (generation, events) = (self.generation, self.events.clone());
+        let (clock, counters) = (self.tools.clock, self.tools.counters.clone());
+        let (facts, notices) = (self.publish.subscribe(), self.tools.counters.clone());
+        let last_frame = move || {
+            let ticks = facts.borrow().streams.iter().filter_map(|stream| stream.pulse.last_tick()).max();
+            ticks.max(Some(Duration::from_micros(notices.notice_mono.load(Ordering::Relaxed))))
+        };
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            probe::run(client, interval, clock, counters, last_frame).await;
+            let _ = events.send(Event::Lost { generation, failure: Failure::probe_timeout(&endpoint) });
+        }))
+    }
+
+    pub(super) fn set_probe_interval(&self, interval: Duration) {
+        if let Phase::Up(session) = &self.phase {
+            session.probe_interval.send_replace(interval);
+        }
+    }
+
+    pub(super) fn not_connected(&mut self, failure: &Failure, endpoint: Option<Endpoint>, now: Now) {
+        self.socket.failed(failure, endpoint, now);
+        let mut pause = self.spec.as_ref().map_or(Duration::from_secs(5), |spec| retry_pause(&spec.gateway));
+        if failure.state == SocketState::ClientIdInUse {
+            self.tools.counters.notice(326);
+            if let Some(ids) = &mut self.ids {
+                pause = ids.refused();
+            }
+        }
+        self.phase = Phase::Down { retry_at: now.mono + pause };
+        self.settle_reconnect(ActionState::Failed, failure.message.clone());
+    }
+
+    pub(super) fn lost(&mut self, failure: &Failure, now: Now) {
+        self.socket.failed(failure, None, now);
+        self.end_session(now);
+    }
+
+    /// Ends the session, if there is one, and lets the next attempt follow at once.
+    pub(super) fn end_session(&mut self, now: Now) {
+        let phase = std::mem::replace(&mut self.phase, Phase::Down { retry_at: now.mono });
+        // What an attempt or the old session still reports is of no interest.
+        self.generation += 1;
+        self.link = Link::default();
+        self.streams.values_mut().for_each(super::stream::StreamEntry::session_lost);
+        self.contracts.values_mut().for_each(super::contracts::ContractEntry::session_lost);
+        if let Phase::Up(session) = phase {
+            let client = session.client.clone();
+            drop(session);
+            tokio::spawn(async move { tokio::time::timeout(DISCONNECT_BOUND, client.disconnect()).await });
+        }
+    }
+
+    pub(super) async fn shut_down(mut self) {
+        let client = self.client().cloned();
+        self.streams.values_mut().for_each(super::stream::StreamEntry::session_lost);
+        if let Some(client) = client {
+            // The gateway frees the client ID at once when the session is closed in order.
+            let _ = tokio::time::timeout(DISCONNECT_BOUND, client.disconnect()).await;
+        }
+    }
+
+    pub(super) fn notice(&mut self, notice: &Notice, now: Now) {
+        self.tools.counters.notice(notice.code);
+        tracing::info!(code = notice.code, "notice: {}", notice.message);
+        if classify(notice.code, &notice.message) == ErrorClass::CompetingSession {
+            self.begin_hold(notice.code, &notice.message, now);
+        }
+        if self.link.apply(notice.code, &notice.message) == Demand::ResubscribeAll {
+            self.restart_all(now.mono);
+        }
+    }
+
+    fn keep_client_id(&self, id: i32) {
+        let store = self.tools.store.clone();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = store.keep_client_id(id) {
+                tracing::warn!(%error, "the client ID cannot be kept on the volume");
+            }
+        });
+    }
+}

@@ -1,0 +1,302 @@
+//! The engine: one loop on the session's thread that owns all state. Whatever can wait for the gateway runs in tasks
+//! beside it, which report by events; the engine itself only decides, so it always turns.
+
+mod contracts;
+mod hold;
+mod link;
+mod manifest;
+mod orders;
+mod stream;
+mod streams;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use ibapi::Notice;
+use marketstream_crds::{Action, ActionStatus, MarketStreamSpec};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use self::{contracts::ContractEntry, link::Phase, stream::StreamEntry};
+use crate::{
+    actions::Desk,
+    canary::Canary,
+    clock::{Clock, Now},
+    facts::{Counters, Heart, Snapshot, StreamFacts},
+    notices::Link,
+    pacing::Spacing,
+    plan::StreamKey,
+    recorder::Feed,
+    session::{
+        connect::Connection,
+        details::{Resolved, Unresolved},
+        endpoints::{ClientIds, Endpoint},
+        failure::Failure,
+        socket::Socket,
+        subscription::End,
+    },
+    store::Store,
+};
+
+/// Longest sleep: a calendar that is set forward must be noticed, and the sign of life must stay fresh.
+const LONGEST_REST: Duration = Duration::from_secs(1);
+/// Events that are taken before what is due is done.
+const BATCH: usize = 1_000;
+/// Heartbeat of the status before any manifest is known.
+const DEFAULT_MONITOR_INTERVAL: Duration = Duration::from_secs(15);
+
+/// What the resource says that concerns the streamer.
+#[derive(Clone, Debug)]
+pub struct Manifest {
+    /// The spec.
+    pub spec: MarketStreamSpec,
+    /// `status.clientId`.
+    pub client_id: Option<i32>,
+    /// `status.action`.
+    pub action: Option<Action>,
+    /// `status.streamer.action`.
+    pub acknowledged: Option<ActionStatus>,
+    /// It comes from the volume, not from the API server: it says nothing about actions.
+    pub stored: bool,
+}
+
+/// What tasks tell the engine. `generation` tells their session from earlier ones.
+pub enum Event {
+    /// A session is up.
+    Connected {
+        /// Which attempt.
+        generation: u64,
+        /// The session.
+        connection: Box<Connection>,
+    },
+    /// A round over all endpoints failed.
+    NotConnected {
+        /// Which attempt.
+        generation: u64,
+        /// Why.
+        failure: Failure,
+        /// Where.
+        endpoint: Option<Endpoint>,
+    },
+    /// The session has ended.
+    Lost {
+        /// Which session.
+        generation: u64,
+        /// Why.
+        failure: Failure,
+    },
+    /// The gateway sent a notice that belongs to no request.
+    Notice {
+        /// Which session.
+        generation: u64,
+        /// The notice.
+        notice: Notice,
+    },
+    /// A contract's look-up has ended.
+    Details {
+        /// Which look-up.
+        serial: u64,
+        /// Name of the contract.
+        contract: String,
+        /// What came of it.
+        outcome: Box<Result<Resolved, Unresolved>>,
+    },
+    /// A tick of a stream came that waited for one.
+    Tick {
+        /// Which stream.
+        key: StreamKey,
+    },
+    /// A subscription has ended.
+    StreamEnded {
+        /// Which stream.
+        key: StreamKey,
+        /// Which of its subscriptions.
+        serial: u64,
+        /// How.
+        end: End,
+    },
+}
+
+/// What the engine works with.
+pub struct Tools {
+    /// Clocks.
+    pub clock: Clock,
+    /// Counts for the metrics.
+    pub counters: Arc<Counters>,
+    /// Sign of life.
+    pub heart: Arc<Heart>,
+    /// Files on the volume.
+    pub store: Store,
+    /// Where ticks go.
+    pub feed: Feed,
+}
+
+/// The engine.
+pub struct Engine {
+    tools: Tools,
+    events: mpsc::UnboundedSender<Event>,
+    inbox: mpsc::UnboundedReceiver<Event>,
+    publish: watch::Sender<Arc<Snapshot>>,
+    spec: Option<MarketStreamSpec>,
+    ids: Option<ClientIds>,
+    socket: Socket,
+    link: Link,
+    last_good: Option<Endpoint>,
+    phase: Phase,
+    /// Of the current session or attempt.
+    generation: u64,
+    contracts: BTreeMap<String, ContractEntry>,
+    streams: BTreeMap<StreamKey, StreamEntry>,
+    spacing: Spacing,
+    hold: Option<Canary>,
+    /// Numbers subscriptions and look-ups.
+    serial: u64,
+    desk: Desk,
+    /// The action under way: its id, and the streams that are still to be asked for (none for a Reconnect).
+    pending: Option<(String, BTreeSet<StreamKey>)>,
+}
+
+impl Engine {
+    /// An engine without a manifest, and where it publishes what it knows.
+    #[must_use]
+    pub fn new(tools: Tools, pod_uid: String) -> (Self, watch::Receiver<Arc<Snapshot>>) {
+        let (events, inbox) = mpsc::unbounded_channel();
+        let now = tools.clock.now();
+        let socket = Socket::new(now);
+        let snapshot = Snapshot {
+            socket: socket.clone(),
+            client_id: 0,
+            link: Link::default(),
+            streams: Vec::new(),
+            action: None,
+            monitor_interval: DEFAULT_MONITOR_INTERVAL,
+        };
+        let (publish, published) = watch::channel(Arc::new(snapshot));
+        let engine = Self {
+            tools,
+            events,
+            inbox,
+            publish,
+            spec: None,
+            ids: None,
+            socket,
+            link: Link::default(),
+            last_good: None,
+            phase: Phase::Down { retry_at: now.mono },
+            generation: 0,
+            contracts: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            spacing: Spacing::default(),
+            hold: None,
+            serial: 0,
+            desk: Desk::new(pod_uid),
+            pending: None,
+        };
+        (engine, published)
+    }
+
+    /// Runs until `stop`, then ends the session in order.
+    pub async fn run(mut self, mut manifests: mpsc::UnboundedReceiver<Manifest>, stop: CancellationToken) {
+        loop {
+            self.tools.heart.beat();
+            let due = self.turn();
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(manifest) = manifests.recv() => self.take_manifest(manifest),
+                Some(event) = self.inbox.recv() => {
+                    self.take_event(event);
+                    for _ in 0..BATCH {
+                        let Ok(event) = self.inbox.try_recv() else { break };
+                        self.take_event(event);
+                    }
+                }
+                () = tokio::time::sleep_until(self.tools.clock.instant(due)) => {}
+            }
+        }
+        self.shut_down().await;
+    }
+
+    /// Does what is due, publishes what changed, and returns when the next thing is due.
+    fn turn(&mut self) -> Duration {
+        let now = self.tools.clock.now();
+        let mut due = now.mono + LONGEST_REST;
+        if self.spec.is_some() {
+            for next in [self.connect_if_due(now), self.look_up_if_due(now), self.subscribe_if_due(now)] {
+                due = next.map_or(due, |next| due.min(next));
+            }
+            let next = self.judge(now);
+            due = next.map_or(due, |next| due.min(next));
+        }
+        self.publish_changes();
+        due
+    }
+
+    fn take_event(&mut self, event: Event) {
+        let now = self.tools.clock.now();
+        match event {
+            Event::Connected { generation, connection } if generation == self.generation => {
+                self.connected(*connection, now)
+            }
+            Event::NotConnected { generation, failure, endpoint } if generation == self.generation => {
+                self.not_connected(&failure, endpoint, now);
+            }
+            Event::Lost { generation, failure } if generation == self.generation => self.lost(&failure, now),
+            Event::Notice { generation, notice } if generation == self.generation => self.notice(&notice, now),
+            Event::Details { serial, contract, outcome } => self.details(serial, &contract, *outcome, now),
+            Event::Tick { key } => self.ticked(&key, now),
+            Event::StreamEnded { key, serial, end } => self.stream_ended(&key, serial, end, now),
+            Event::Connected { .. } | Event::NotConnected { .. } | Event::Lost { .. } | Event::Notice { .. } => {
+                tracing::debug!("an event of an earlier session was ignored");
+            }
+        }
+    }
+
+    fn publish_changes(&self) {
+        let streams = self
+            .streams
+            .iter()
+            .map(|(key, stream)| StreamFacts {
+                key: key.clone(),
+                con_id: self.contracts.get(&key.contract).and_then(ContractEntry::con_id),
+                state: stream.verdict.state,
+                since: stream.since,
+                session: stream.verdict.session,
+                counted_from: stream.verdict.counted_from,
+                error: stream.error.clone(),
+                restarts: stream.restarts,
+                pulse: stream.pulse.clone(),
+            })
+            .collect();
+        let snapshot = Snapshot {
+            socket: self.socket.clone(),
+            client_id: self.client_id(),
+            link: self.link.clone(),
+            streams,
+            action: self.desk.acknowledged().cloned(),
+            monitor_interval: self
+                .spec
+                .as_ref()
+                .map_or(DEFAULT_MONITOR_INTERVAL, |spec| spec.recovery.monitor_interval.get()),
+        };
+        self.publish.send_if_modified(|known| {
+            let changed = **known != snapshot;
+            if changed {
+                *known = Arc::new(snapshot);
+            }
+            changed
+        });
+    }
+
+    fn next_serial(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
+    }
+
+    fn now(&self) -> Now {
+        self.tools.clock.now()
+    }
+}

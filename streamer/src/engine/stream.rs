@@ -1,0 +1,148 @@
+//! One stream of the engine.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use marketstream_crds::{GatewayError, Session, StreamState};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::{clock::Now, facts::Pulse, health::Verdict, status::text};
+
+/// A subscription that is not refused for so long is accepted: refusals come within a second or two.
+const ACCEPTED_AFTER: Duration = Duration::from_secs(10);
+
+/// Who refused a stream, and so what can lift the refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Our own limit on tick-by-tick lines.
+    Lines,
+    /// The contract's look-up.
+    Contract,
+    /// The gateway's answer to the subscription.
+    Gateway,
+    /// A competing session: the canary finds out when it ends.
+    Hold,
+}
+
+/// A stream: what is asked for, what came of it.
+pub struct StreamEntry {
+    /// Ticks.
+    pub pulse: Arc<Pulse>,
+    /// Whether it has one of the tick-by-tick lines.
+    pub lined: bool,
+    /// When anything was first asked for it.
+    pub first_asked: Option<Duration>,
+    /// When it is to be asked for, unless it runs.
+    pub wanted_at: Option<Duration>,
+    /// It was asked for as a canary.
+    pub canary: bool,
+    /// The gateway's last refusal, until the next tick.
+    pub error: Option<GatewayError>,
+    /// Refusals in a row.
+    pub refusals: u32,
+    /// How often it was subscribed again.
+    pub restarts: i32,
+    /// The last verdict.
+    pub verdict: Verdict,
+    /// Since when it is in that state.
+    pub since: Timestamp,
+    refused: Option<(Origin, Duration)>,
+    running: Option<Running>,
+    asked_before: bool,
+}
+
+struct Running {
+    serial: u64,
+    since: Duration,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl StreamEntry {
+    pub fn new(lined: bool, now: Now) -> Self {
+        let verdict = Verdict { state: StreamState::Pending, session: Session::Unknown, counted_from: None, due: None };
+        Self {
+            pulse: Arc::default(),
+            lined,
+            first_asked: None,
+            wanted_at: lined.then_some(now.mono),
+            canary: false,
+            error: None,
+            refusals: 0,
+            restarts: 0,
+            verdict,
+            since: now.wall,
+            refused: None,
+            running: None,
+            asked_before: false,
+        }
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    pub fn is_refused(&self) -> bool {
+        self.refused.is_some()
+    }
+
+    pub fn is_refused_by(&self, origin: Origin) -> bool {
+        self.refused.is_some_and(|(by, _)| by == origin)
+    }
+
+    /// Asks for it at `at`, unless it runs.
+    pub fn want(&mut self, at: Duration) {
+        self.wanted_at = Some(at);
+    }
+
+    /// A subscription begins.
+    pub fn start(&mut self, serial: u64, task: AbortOnDropHandle<()>, now: Duration) {
+        self.running = Some(Running { serial, since: now, _task: task });
+        self.wanted_at = None;
+        self.first_asked.get_or_insert(now);
+        if std::mem::replace(&mut self.asked_before, true) {
+            self.restarts = self.restarts.saturating_add(1);
+        }
+    }
+
+    /// Cancels the subscription, if one runs: dropping it sends the cancel.
+    pub fn cancel(&mut self) {
+        self.running = None;
+        self.canary = false;
+    }
+
+    /// Whether the subscription with this number was the running one; then it runs no more.
+    pub fn ended(&mut self, serial: u64) -> bool {
+        let ended = self.running.take_if(|running| running.serial == serial).is_some();
+        if ended {
+            self.canary = false;
+        }
+        ended
+    }
+
+    pub fn session_lost(&mut self) {
+        self.cancel();
+        self.wanted_at = None;
+    }
+
+    pub fn refuse(&mut self, origin: Origin, code: i32, message: &str, now: Now) {
+        self.refused = Some((origin, now.mono));
+        self.error = Some(GatewayError { code, message: text(message), time: now.wall.into() });
+    }
+
+    pub fn lift_refusal(&mut self) {
+        self.refused = None;
+    }
+
+    /// A tick came.
+    pub fn heard(&mut self) {
+        self.refused = None;
+        self.error = None;
+        self.refusals = 0;
+    }
+
+    /// When a running subscription counts as accepted although nothing came; `None` if nothing is to be accepted.
+    pub fn accepted_at(&self, held: bool) -> Option<Duration> {
+        let (running, (_, refused)) = (self.running.as_ref()?, self.refused?);
+        (self.canary || !held).then(|| running.since.max(refused) + ACCEPTED_AFTER)
+    }
+}

@@ -1,0 +1,203 @@
+//! The engine's streams: asked for within the pacing rules, judged, ended.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use marketstream_crds::{Session, StreamState};
+use marketstream_recovery::codes::{ErrorClass, classify};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{Engine, stream::Origin};
+use crate::{
+    clock::Now,
+    health::{Facts, Thresholds, judge},
+    plan::StreamKey,
+    retry,
+    session::subscription::{End, Task},
+};
+
+/// Between a cancel and the next request, so that the gateway reads them in this order.
+const AFTER_CANCEL: Duration = Duration::from_millis(200);
+/// Least pause after a subscription that broke, for manifests with a short spacing.
+const AFTER_BREAK: Duration = Duration::from_secs(1);
+/// Bound of sending one request, the wait for its turn among 100 included.
+const REQUEST_BOUND: Duration = Duration::from_secs(10);
+
+impl Engine {
+    /// Every stream with a line is to be asked for: the session is new.
+    pub(super) fn ask_for_all(&mut self, now: Duration) {
+        if let Some(hold) = &mut self.hold {
+            hold.hasten(now);
+            return;
+        }
+        for stream in self.streams.values_mut().filter(|stream| stream.lined) {
+            stream.refusals = 0;
+            stream.want(now);
+        }
+    }
+
+    /// IBKR has lost all requests.
+    pub(super) fn restart_all(&mut self, now: Duration) {
+        let keys: Vec<StreamKey> = self.streams.keys().cloned().collect();
+        keys.iter().for_each(|key| self.restart(key, now));
+    }
+
+    /// Cancels a stream and asks for it again, unless a hold forbids that.
+    pub(super) fn restart(&mut self, key: &StreamKey, now: Duration) {
+        let held = self.hold.is_some();
+        if let Some(stream) = self.streams.get_mut(key).filter(|stream| stream.lined) {
+            stream.cancel();
+            stream.wanted_at = (!held).then_some(now + AFTER_CANCEL);
+        }
+    }
+
+    pub(super) fn subscribe_if_due(&mut self, now: Now) -> Option<Duration> {
+        self.client()?;
+        let canary_due = self.send_canary_if_due(now);
+        let mut next = canary_due;
+        let keys: Vec<StreamKey> = self.streams.keys().cloned().collect();
+        for key in keys {
+            match self.earliest(&key, now) {
+                Some(at) if at <= now.mono => self.subscribe(&key, now),
+                Some(at) => next = Some(next.map_or(at, |next| next.min(at))),
+                None => {}
+            }
+        }
+        next
+    }
+
+    /// When a wanted stream may be asked for. `None` if it is not wanted, runs, or its contract is not known.
+    fn earliest(&self, key: &StreamKey, now: Now) -> Option<Duration> {
+        let stream = self.streams.get(key).filter(|stream| stream.lined && !stream.is_running())?;
+        let wanted = stream.wanted_at?;
+        Some(wanted.max(self.earliest_request(key, now)?))
+    }
+
+    /// When the spacing rule allows a request for this stream. `None` while its contract is not known.
+    pub(super) fn earliest_request(&self, key: &StreamKey, now: Now) -> Option<Duration> {
+        let con_id = self.contracts.get(&key.contract)?.contract()?.contract_id;
+        let spacing = self.spec.as_ref()?.limits.same_instrument_spacing.get();
+        Some(self.spacing.earliest(con_id, key.tick, spacing, now.mono))
+    }
+
+    pub(super) fn subscribe(&mut self, key: &StreamKey, now: Now) {
+        let serial = self.next_serial();
+        let Some(client) = self.client().cloned() else { return };
+        let Some(contract) = self.contracts.get(&key.contract).and_then(|entry| entry.contract()).cloned() else {
+            return;
+        };
+        let Some(stream) = self.streams.get_mut(key) else { return };
+        self.spacing.asked(contract.contract_id, key.tick, now.mono);
+        tracing::debug!(stream = %key, "subscribing");
+        let task = Task {
+            client,
+            contract,
+            key: key.clone(),
+            serial,
+            pulse: stream.pulse.clone(),
+            feed: self.tools.feed.clone(),
+            events: self.events.clone(),
+            clock: self.tools.clock,
+            counters: self.tools.counters.clone(),
+            bound: REQUEST_BOUND,
+        };
+        stream.start(serial, AbortOnDropHandle::new(tokio::spawn(task.run())), now.mono);
+        self.asked_for(key);
+    }
+
+    pub(super) fn ticked(&mut self, key: &StreamKey, now: Now) {
+        let Some(stream) = self.streams.get_mut(key) else { return };
+        let canary = stream.canary;
+        stream.heard();
+        if canary && self.hold.is_some() {
+            self.end_hold(now);
+        }
+    }
+
+    pub(super) fn stream_ended(&mut self, key: &StreamKey, serial: u64, end: End, now: Now) {
+        let held = self.hold.is_some();
+        let Some(stream) = self.streams.get_mut(key) else { return };
+        if !stream.ended(serial) {
+            return;
+        }
+        match end {
+            End::Refused(code, text) => {
+                self.tools.counters.notice(code);
+                self.stream_refused(key, code, &text, now);
+            }
+            End::Broken(reason) => {
+                tracing::warn!(stream = %key, "the stream broke: {reason}");
+                stream.wanted_at = (!held).then_some(now.mono + AFTER_BREAK);
+            }
+            End::Unsent | End::SessionLost => stream.wanted_at = (!held).then_some(now.mono + AFTER_BREAK),
+        }
+    }
+
+    fn stream_refused(&mut self, key: &StreamKey, code: i32, text: &str, now: Now) {
+        let class = classify(code, text);
+        let Some(stream) = self.streams.get_mut(key) else { return };
+        stream.refusals = stream.refusals.saturating_add(1);
+        stream.refuse(Origin::Gateway, code, text, now);
+        match class {
+            ErrorClass::CompetingSession => self.begin_hold(code, text, now),
+            ErrorClass::Advisory | ErrorClass::ClientIdInUse => {
+                stream.lift_refusal();
+                stream.want(now.mono + AFTER_BREAK);
+            }
+            ErrorClass::ContractInvalid
+            | ErrorClass::NotEntitled
+            | ErrorClass::Capacity
+            | ErrorClass::Pacing
+            | ErrorClass::Other => {
+                tracing::warn!(stream = %key, code, "the gateway refused the stream: {text}");
+                let at = now.mono + retry::pause(class, stream.refusals);
+                stream.wanted_at = self.hold.is_none().then_some(at);
+            }
+        }
+    }
+
+    /// Judges every stream, and returns when the next verdict is due.
+    pub(super) fn judge(&mut self, now: Now) -> Option<Duration> {
+        let recovery = &self.spec.as_ref()?.recovery;
+        let held = self.hold.is_some();
+        let mut next: Option<Duration> = None;
+        for (key, stream) in &mut self.streams {
+            let Some(contract) = self.contracts.get(&key.contract) else { continue };
+            let accepted_at = stream.accepted_at(held);
+            if accepted_at.is_some_and(|at| at <= now.mono) {
+                stream.lift_refusal();
+            }
+            let stale_after = contract.wanted.stale_after.unwrap_or(recovery.stale_after).get();
+            let thresholds = Thresholds {
+                stale_after,
+                never_after: recovery.zombie_timeout.get().max(stale_after),
+                open_grace: recovery.open_grace.get(),
+            };
+            let facts = Facts {
+                first_asked: stream.first_asked,
+                last_tick: stream.pulse.last_tick(),
+                refused: stream.is_refused(),
+                hours: contract.hours(now),
+            };
+            let verdict = judge(&facts, &thresholds, now);
+            // An account's permissions change over a weekend: a refused stream is tried again at each open.
+            let opened = stream.verdict.session == Session::Closed && verdict.session == Session::Open;
+            if opened && !held && stream.is_refused_by(Origin::Gateway) {
+                stream.wanted_at = stream.wanted_at.map(|at| at.min(now.mono));
+            }
+            if stream.verdict.state != verdict.state {
+                let from = stream.verdict.state;
+                tracing::info!(stream = %key, ?from, to = ?verdict.state, "stream {:?}", verdict.state);
+                stream.since = now.wall;
+            }
+            stream.verdict = verdict;
+            // In these states a tick changes nothing; a closed session is left by the calendar only.
+            let deaf = verdict.state == StreamState::Flowing
+                || (verdict.state == StreamState::Idle && verdict.session == Session::Closed);
+            stream.pulse.alert.store(!deaf, Ordering::Relaxed);
+            for due in [verdict.due, accepted_at.filter(|at| *at > now.mono)].into_iter().flatten() {
+                next = Some(next.map_or(due, |next| next.min(due)));
+            }
+        }
+        next
+    }
+}

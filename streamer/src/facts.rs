@@ -1,0 +1,213 @@
+//! What the session knows, published for those who report it: the status writer, the HTTP server, the tests.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use marketstream_crds::{ActionStatus, GatewayError, Session, StorageStatus, StreamState};
+use tokio::sync::watch;
+
+use crate::{
+    clock::{Clock, Now},
+    notices::Link,
+    plan::StreamKey,
+    session::socket::Socket,
+};
+
+/// The beat of one stream, written by its subscription on every tick and read by everybody else.
+#[derive(Debug, Default)]
+pub struct Pulse {
+    /// Monotonic microseconds of the last tick, plus one; 0 before the first.
+    last_mono: AtomicU64,
+    /// Calendar microseconds of the last tick.
+    last_wall: AtomicI64,
+    ticks: AtomicU64,
+    corrupt: AtomicU64,
+    /// Whether the engine wants to hear of the next tick: in most states a tick changes nothing.
+    pub alert: AtomicBool,
+}
+
+impl Pulse {
+    /// A tick came. Returns whether the engine wants to hear of it.
+    pub fn beat(&self, now: Now) -> bool {
+        let micros = u64::try_from(now.mono.as_micros()).unwrap_or(u64::MAX - 1);
+        self.last_mono.store(micros + 1, Ordering::Relaxed);
+        self.last_wall.store(now.wall.as_microsecond(), Ordering::Relaxed);
+        self.ticks.fetch_add(1, Ordering::Relaxed);
+        self.alert.swap(false, Ordering::Relaxed)
+    }
+
+    /// A tick came that cannot be true, and was not kept.
+    pub fn corrupt(&self) {
+        self.corrupt.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// When the last tick came, on the monotonic clock.
+    #[must_use]
+    pub fn last_tick(&self) -> Option<Duration> {
+        self.last_mono.load(Ordering::Relaxed).checked_sub(1).map(Duration::from_micros)
+    }
+
+    /// When the last tick came, on the calendar.
+    #[must_use]
+    pub fn last_tick_time(&self) -> Option<Timestamp> {
+        self.last_tick().and_then(|_| Timestamp::from_microsecond(self.last_wall.load(Ordering::Relaxed)).ok())
+    }
+
+    /// Ticks so far.
+    #[must_use]
+    pub fn ticks(&self) -> u64 {
+        self.ticks.load(Ordering::Relaxed)
+    }
+
+    /// Ticks so far that cannot be true.
+    #[must_use]
+    pub fn corrupt_ticks(&self) -> u64 {
+        self.corrupt.load(Ordering::Relaxed)
+    }
+}
+
+/// One stream, as the engine last judged it.
+#[derive(Clone, Debug)]
+pub struct StreamFacts {
+    /// Which stream.
+    pub key: StreamKey,
+    /// IBKR's identifier, once known.
+    pub con_id: Option<i32>,
+    /// Its state.
+    pub state: StreamState,
+    /// Since when it is in that state, on the calendar.
+    pub since: Timestamp,
+    /// Whether its session is open.
+    pub session: Session,
+    /// From when its silence counts, on the monotonic clock.
+    pub counted_from: Option<Duration>,
+    /// The gateway's last refusal.
+    pub error: Option<GatewayError>,
+    /// How often it was subscribed again.
+    pub restarts: i32,
+    /// Its ticks.
+    pub pulse: Arc<Pulse>,
+}
+
+impl PartialEq for StreamFacts {
+    /// Ticks are not compared: they change all the time and are read where they are needed.
+    fn eq(&self, other: &Self) -> bool {
+        let essence =
+            |facts: &Self| (facts.con_id, facts.state, facts.since, facts.session, facts.counted_from, facts.restarts);
+        essence(self) == essence(other) && self.key == other.key && self.error == other.error
+    }
+}
+
+/// Everything the session knows at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    /// The API session.
+    pub socket: Socket,
+    /// Client ID of the current or next session.
+    pub client_id: i32,
+    /// The link to IBKR.
+    pub link: Link,
+    /// Every stream of the manifest, in order.
+    pub streams: Vec<StreamFacts>,
+    /// Acknowledgement of the last action.
+    pub action: Option<ActionStatus>,
+    /// Heartbeat of the status.
+    pub monitor_interval: Duration,
+}
+
+/// Counts that the metrics show and nothing decides on.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Sessions after the first.
+    pub reconnects: AtomicU64,
+    /// The last answered probe's round trip, in microseconds.
+    pub probe_micros: AtomicU64,
+    /// When the last notice came, in monotonic microseconds.
+    pub notice_mono: AtomicU64,
+    /// Frames that the client library dropped because a subscription did not keep up.
+    pub lagged: AtomicU64,
+    notices: Mutex<std::collections::BTreeMap<i32, u64>>,
+}
+
+/// Codes that are counted by themselves; a foreign gateway could send any number.
+const MAX_NOTICE_CODES: usize = 200;
+
+impl Counters {
+    /// Counts a notice or an error by its code.
+    pub fn notice(&self, code: i32) {
+        let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
+        if notices.len() < MAX_NOTICE_CODES || notices.contains_key(&code) {
+            *notices.entry(code).or_default() += 1;
+        }
+    }
+
+    /// Notices so far, by code.
+    #[must_use]
+    pub fn notices(&self) -> Vec<(i32, u64)> {
+        let notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
+        notices.iter().map(|(code, count)| (*code, *count)).collect()
+    }
+}
+
+/// A loop's sign of life.
+#[derive(Debug)]
+pub struct Heart {
+    clock: Clock,
+    last: AtomicU64,
+}
+
+impl Heart {
+    /// A heart that has just beaten.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        let heart = Self { clock, last: AtomicU64::new(0) };
+        heart.beat();
+        heart
+    }
+
+    /// The loop turned.
+    pub fn beat(&self) {
+        self.last.store(u64::try_from(self.clock.mono().as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// For how long the loop has not turned.
+    #[must_use]
+    pub fn still(&self) -> Duration {
+        self.clock.mono().saturating_sub(Duration::from_millis(self.last.load(Ordering::Relaxed)))
+    }
+}
+
+/// The facts and their latest changes.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The clock by which they are dated.
+    pub clock: Clock,
+    /// The session's.
+    pub session: watch::Receiver<Arc<Snapshot>>,
+    /// The recorder's.
+    pub storage: watch::Receiver<StorageStatus>,
+    /// Counts.
+    pub counters: Arc<Counters>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pulse_alerts_once() {
+        let (clock, pulse) = (Clock::start(), Pulse::default());
+        assert_eq!((pulse.last_tick(), pulse.last_tick_time()), (None, None));
+        assert!(!pulse.beat(clock.now()));
+        pulse.alert.store(true, Ordering::Relaxed);
+        assert!(pulse.beat(clock.now()) && !pulse.beat(clock.now()));
+        assert_eq!(pulse.ticks(), 3);
+        assert!(pulse.last_tick().is_some() && pulse.last_tick_time().is_some());
+    }
+}

@@ -1,0 +1,98 @@
+//! The HTTP server: probes, metrics, and the seed's `/health`.
+
+mod health;
+mod metrics;
+
+use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use tokio::{net::TcpListener, runtime};
+use tokio_util::sync::CancellationToken;
+
+use crate::facts::{Facts, Heart};
+
+/// A loop that did not turn for so long will not turn again. Generous, since a disk may take its time for a sync and a
+/// restart of the process would not make it faster.
+const STILL_BOUND: Duration = Duration::from_secs(120);
+
+/// What the server shows.
+#[derive(Clone)]
+pub struct View {
+    /// The facts.
+    pub facts: Facts,
+    /// Signs of life of all loops.
+    pub hearts: Vec<(&'static str, Arc<Heart>)>,
+}
+
+/// Serves on a thread of its own, so that a busy session does not make the probes fail, until `stop`.
+///
+/// # Errors
+/// When the address cannot be bound or no thread can be started.
+pub fn serve(listen: SocketAddr, view: View, stop: CancellationToken) -> std::io::Result<thread::JoinHandle<()>> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let listener = runtime.block_on(TcpListener::bind(listen))?;
+    thread::Builder::new().name("http".to_owned()).spawn(move || {
+        let server = axum::serve(listener, router(view));
+        // Open connections are not waited for: at the end of the process the port must close at once.
+        runtime.block_on(async {
+            tokio::select! {
+                served = server => if let Err(error) = served { tracing::error!(%error, "the HTTP server ended") },
+                () = stop.cancelled() => {}
+            }
+        });
+    })
+}
+
+/// The routes.
+pub fn router(view: View) -> Router {
+    Router::new()
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .route("/health", get(health))
+        .with_state(view)
+}
+
+async fn livez(State(view): State<View>) -> (StatusCode, String) {
+    let still: Vec<String> = view
+        .hearts
+        .iter()
+        .filter(|(_, heart)| heart.still() > STILL_BOUND)
+        .map(|(name, heart)| format!("the {name} loop has not turned for {} s", heart.still().as_secs()))
+        .collect();
+    if still.is_empty() {
+        (StatusCode::OK, "ok\n".to_owned())
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", still.join("\n")))
+    }
+}
+
+async fn readyz(State(view): State<View>) -> (StatusCode, String) {
+    let snapshot = view.facts.session.borrow().clone();
+    if snapshot.socket.is_up() {
+        return (StatusCode::OK, "ok\n".to_owned());
+    }
+    let reason = snapshot.socket.message.as_deref().unwrap_or("the first connection is being made");
+    (StatusCode::SERVICE_UNAVAILABLE, format!("no API session ({:?}): {reason}\n", snapshot.socket.state))
+}
+
+async fn metrics(State(view): State<View>) -> Response {
+    match metrics::render(&view.facts) {
+        Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+async fn health(State(view): State<View>) -> Json<serde_json::Value> {
+    Json(health::render(&view.facts))
+}
+
+#[cfg(test)]
+#[path = "http_tests.rs"]
+mod tests;

@@ -1,0 +1,102 @@
+//! The MarketStream of this pod: its spec and actions come in, `status.streamer` goes out.
+
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt};
+use kube::{
+    Api, Client,
+    api::{Patch, PatchParams},
+    runtime::{WatchStreamExt, watcher},
+};
+use marketstream_crds::{MarketStream, StreamerStatus, names};
+use serde_json::json;
+use tokio::{sync::mpsc::UnboundedSender, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::{engine::Manifest, report::Sink, store::Store};
+
+/// How long the API server may take to answer before recording starts from the volume.
+const START_BOUND: Duration = Duration::from_secs(5);
+
+/// The one object that this pod may read and report to.
+#[derive(Clone)]
+pub struct Resource {
+    api: Api<MarketStream>,
+    name: String,
+}
+
+impl Resource {
+    /// The MarketStream with this name.
+    #[must_use]
+    pub fn new(client: Client, namespace: &str, name: String) -> Self {
+        Self { api: Api::namespaced(client, namespace), name }
+    }
+
+    /// Reads the object once, or else what the volume remembers of it, and then follows its changes until `stop`.
+    pub async fn follow(self, store: Store, manifests: UnboundedSender<Manifest>, stop: CancellationToken) {
+        let start = match timeout(START_BOUND, self.api.get(&self.name)).await {
+            Ok(Ok(object)) => Some(manifest(object)),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the MarketStream cannot be read");
+                None
+            }
+            Err(_) => {
+                tracing::warn!("the API server does not answer");
+                None
+            }
+        };
+        if let Some(manifest) = start.or_else(|| stored(&store)) {
+            // The engine is gone only when the process ends.
+            let _ = manifests.send(manifest);
+        }
+        // The Role names the object, which allows a watch only with this selector (measured).
+        let config = watcher::Config::default().fields(&format!("metadata.name={}", self.name));
+        let mut changes = watcher(self.api, config).default_backoff().applied_objects().boxed();
+        loop {
+            let change = tokio::select! {
+                () = stop.cancelled() => return,
+                change = changes.try_next() => change,
+            };
+            match change {
+                Ok(Some(object)) => {
+                    let _ = manifests.send(manifest(object));
+                }
+                Ok(None) => return,
+                // The watch goes on by itself, with a growing pause.
+                Err(error) => tracing::warn!(%error, "the watch of the MarketStream was interrupted"),
+            }
+        }
+    }
+}
+
+fn manifest(object: MarketStream) -> Manifest {
+    let status = object.status.unwrap_or_default();
+    Manifest {
+        spec: object.spec,
+        client_id: status.client_id,
+        action: status.action,
+        acknowledged: status.streamer.and_then(|streamer| streamer.action),
+        stored: false,
+    }
+}
+
+fn stored(store: &Store) -> Option<Manifest> {
+    let spec = store.spec()?;
+    tracing::warn!("recording starts from the spec on the volume");
+    Some(Manifest { spec, client_id: None, action: None, acknowledged: None, stored: true })
+}
+
+impl Sink for Resource {
+    async fn write(&self, status: &StreamerStatus) -> anyhow::Result<()> {
+        // Nothing but `status.streamer` may stand here: whatever a server-side apply names, it takes over.
+        let patch = json!({
+            "apiVersion": "marketstream.io/v1alpha1",
+            "kind": "MarketStream",
+            "metadata": { "name": self.name },
+            "status": { "streamer": status },
+        });
+        let parameters = PatchParams::apply(names::STREAMER_MANAGER).force();
+        self.api.patch_status(&self.name, &parameters, &Patch::Apply(patch)).await?;
+        Ok(())
+    }
+}

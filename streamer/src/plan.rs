@@ -1,0 +1,100 @@
+//! Which streams a manifest asks for, and which of them get one of the scarce tick-by-tick lines.
+
+use std::{collections::BTreeMap, fmt};
+
+use marketstream_crds::{Contract, Hours, MarketStreamSpec, SecType, TickType};
+
+/// A contract of the manifest and a tick type.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamKey {
+    /// Name of the contract in the manifest.
+    pub contract: String,
+    /// Tick type.
+    pub tick: TickType,
+}
+
+impl fmt::Display for StreamKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.contract, self.tick.as_str())
+    }
+}
+
+/// Every stream of the manifest, and whether it has a line. Lines go by priority, then by the manifest's order.
+#[must_use]
+pub fn streams(spec: &MarketStreamSpec) -> BTreeMap<StreamKey, bool> {
+    let mut contracts: Vec<&Contract> = spec.contracts.iter().collect();
+    contracts.sort_by_key(|contract| std::cmp::Reverse(contract.priority));
+    let lines = usize::try_from(spec.limits.tick_by_tick).unwrap_or(0);
+    contracts
+        .into_iter()
+        .flat_map(|contract| {
+            contract.ticks.iter().map(|tick| StreamKey { contract: contract.name.clone(), tick: *tick })
+        })
+        .enumerate()
+        .map(|(place, key)| (key, place < lines))
+        .collect()
+}
+
+/// Which of a contract's hours count, once `Auto` is resolved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Calendar {
+    /// `tradingHours` of the contract details.
+    Trading,
+    /// `liquidHours` of the contract details.
+    Liquid,
+    /// Day and night.
+    Always,
+}
+
+/// Resolves `hours` with IBKR's code of the security type, which the contract details tell.
+#[must_use]
+pub fn calendar(hours: Hours, sec_type: &str) -> Calendar {
+    match hours {
+        Hours::Trading => Calendar::Trading,
+        Hours::Liquid => Calendar::Liquid,
+        Hours::Always => Calendar::Always,
+        Hours::Auto => {
+            let around_the_clock = [SecType::FUT, SecType::CONTFUT, SecType::CASH, SecType::CRYPTO];
+            if around_the_clock.iter().any(|kind| kind.as_str() == sec_type) {
+                Calendar::Trading
+            } else {
+                Calendar::Liquid
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_support::spec;
+
+    #[test]
+    fn lines_go_by_priority_and_then_by_the_manifests_order() {
+        let spec = spec(serde_json::json!({
+            "contracts": [
+                {"name": "a", "conId": 1, "ticks": ["Last", "BidAsk"]},
+                {"name": "b", "conId": 2, "ticks": ["Last"], "priority": 5},
+                {"name": "c", "conId": 3, "ticks": ["Last"]},
+            ],
+            "gateway": {"external": {"host": "gw"}},
+            "limits": {"tickByTick": 3},
+        }));
+        let lined: Vec<_> = streams(&spec).into_iter().map(|(key, lined)| (key.to_string(), lined)).collect();
+        let expected = [("a/Last", true), ("a/BidAsk", true), ("b/Last", true), ("c/Last", false)];
+        assert_eq!(lined, expected.map(|(key, lined)| (key.to_owned(), lined)));
+    }
+
+    #[test]
+    fn auto_takes_trading_hours_where_markets_hardly_close() {
+        for (sec_type, expected) in [
+            ("FUT", Calendar::Trading),
+            ("CRYPTO", Calendar::Trading),
+            ("STK", Calendar::Liquid),
+            ("", Calendar::Liquid),
+        ] {
+            assert_eq!(calendar(Hours::Auto, sec_type), expected, "{sec_type}");
+        }
+        assert_eq!(calendar(Hours::Always, "STK"), Calendar::Always);
+    }
+}

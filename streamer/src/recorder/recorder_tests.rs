@@ -1,0 +1,109 @@
+use std::{fs, io::Write, path::Path, time::Instant};
+
+use marketstream_proto::{TickKind, framing::Reader, layout::HourFile};
+
+use super::*;
+
+const HOUR: i64 = 1_795_467_600;
+
+fn tick(second: i64, price: f64) -> TickMessage {
+    TickMessage {
+        ts: second * 1_000_000,
+        cid: 7,
+        tt: TickKind::Last.as_str().to_owned(),
+        p: Some(price),
+        ..TickMessage::default()
+    }
+}
+
+fn start(data: &Path) -> Recorder {
+    let clock = Clock::start();
+    let cadence = Cadence { flush: Duration::from_millis(5), sync: Duration::from_millis(10) };
+    Recorder::start(data.to_owned(), cadence, clock, Arc::new(Heart::new(clock))).unwrap()
+}
+
+fn path(data: &Path, second: i64) -> PathBuf {
+    data.join(HourFile::of_tick(7, TickKind::Last, second * 1_000_000).path().unwrap())
+}
+
+fn read(path: &Path) -> Vec<(u64, f64)> {
+    let bytes = fs::read(path).unwrap();
+    Reader::new(bytes.as_slice()).map(|tick| tick.map(|tick| (tick.sequence, tick.p.unwrap())).unwrap()).collect()
+}
+
+fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < Duration::from_secs(20), "{what}");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn ticks_go_to_the_file_of_their_hour_and_the_sequence_goes_on_after_a_restart() {
+    let data = tempfile::tempdir().unwrap();
+    let recorder = start(data.path());
+    for (second, price) in [(HOUR, 1.0), (HOUR + 3599, 2.0), (HOUR + 3600, 3.0), (HOUR + 3599, 4.0)] {
+        recorder.feed().tick(tick(second, price));
+    }
+    recorder.stop();
+    let recorder = start(data.path());
+    recorder.feed().tick(tick(HOUR, 5.0));
+    recorder.stop();
+    assert_eq!(read(&path(data.path(), HOUR)), [(1, 1.0), (2, 2.0), (3, 4.0), (4, 5.0)]);
+    assert_eq!(read(&path(data.path(), HOUR + 3600)), [(1, 3.0)]);
+}
+
+#[test]
+fn a_torn_tail_is_cut_before_anything_is_appended() {
+    let data = tempfile::tempdir().unwrap();
+    let recorder = start(data.path());
+    recorder.feed().tick(tick(HOUR, 1.0));
+    recorder.stop();
+    let path = path(data.path(), HOUR);
+    fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(&[0, 0, 0, 40, 8, 1]).unwrap();
+    let recorder = start(data.path());
+    recorder.feed().tick(tick(HOUR, 2.0));
+    recorder.stop();
+    assert_eq!(read(&path), [(1, 1.0), (2, 2.0)]);
+}
+
+#[test]
+fn a_refused_write_is_reported_and_caught_up_on() {
+    let data = tempfile::tempdir().unwrap();
+    // A file where a folder should be: no permission can be taken from root, but this nobody can write to.
+    let block = data.path().join("2026");
+    fs::write(&block, "").unwrap();
+    let recorder = start(data.path());
+    recorder.feed().tick(tick(HOUR, 1.0));
+    let storage = recorder.storage();
+    until("the error is reported", || !storage.borrow().writable);
+    assert!(storage.borrow().message.as_deref().is_some_and(|message| message.contains("7_last")));
+    recorder.feed().tick(tick(HOUR + 1, 2.0));
+    fs::remove_file(&block).unwrap();
+    until("the volume works again", || storage.borrow().writable);
+    recorder.stop();
+    assert_eq!(read(&path(data.path(), HOUR)), [(1, 1.0), (2, 2.0)]);
+    assert_eq!(storage.borrow().dropped, 0);
+}
+
+#[test]
+fn a_tick_without_a_place_is_counted() {
+    let data = tempfile::tempdir().unwrap();
+    let recorder = start(data.path());
+    recorder.feed().tick(TickMessage { tt: "foreign".to_owned(), ..tick(HOUR, 1.0) });
+    let storage = recorder.storage();
+    until("the tick is counted", || storage.borrow().dropped == 1);
+    assert!(storage.borrow().writable);
+    recorder.stop();
+}
+
+#[test]
+fn ticks_reach_the_disk_while_it_runs() {
+    let data = tempfile::tempdir().unwrap();
+    let recorder = start(data.path());
+    recorder.feed().tick(tick(HOUR, 1.0));
+    let path = path(data.path(), HOUR);
+    until("the tick is flushed", || fs::metadata(&path).is_ok_and(|file| file.len() > 0));
+    recorder.stop();
+}

@@ -1,0 +1,164 @@
+//! All open files of the recorder, and the rhythm of flush and sync.
+
+use std::{
+    collections::HashMap,
+    io,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use marketstream_crds::StorageStatus;
+use marketstream_proto::{TickKind, TickMessage, layout::HourFile};
+use tokio::sync::watch;
+
+use super::{Cadence, file::HourWriter};
+use crate::{clock::Clock, status::text};
+
+/// Ticks that are held while the disk refuses them; what comes on top is dropped and counted.
+const MAX_HELD: usize = 100_000;
+/// Least pause before a refused write is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+/// A file that got nothing for so long is closed; a straggler opens it again.
+const CLOSE_AFTER: Duration = Duration::from_secs(90);
+/// Longest sleep, so that the sign of life stays fresh.
+const LONGEST_REST: Duration = Duration::from_secs(1);
+
+/// Writes ticks to files.
+pub struct Writer {
+    data_dir: PathBuf,
+    cadence: Cadence,
+    clock: Clock,
+    files: HashMap<HourFile, HourWriter>,
+    flush_at: Duration,
+    sync_at: Duration,
+    held: usize,
+    dropped: usize,
+    overflow: Arc<AtomicUsize>,
+    report: watch::Sender<StorageStatus>,
+}
+
+impl Writer {
+    pub fn new(
+        data_dir: PathBuf,
+        cadence: Cadence,
+        clock: Clock,
+        report: watch::Sender<StorageStatus>,
+        overflow: Arc<AtomicUsize>,
+    ) -> Self {
+        let now = clock.mono();
+        let (flush_at, sync_at) = (now + cadence.flush, now + cadence.sync);
+        Self {
+            data_dir,
+            cadence,
+            clock,
+            files: HashMap::new(),
+            flush_at,
+            sync_at,
+            held: 0,
+            dropped: 0,
+            overflow,
+            report,
+        }
+    }
+
+    pub fn set_cadence(&mut self, cadence: Cadence) {
+        let now = self.clock.mono();
+        self.cadence = cadence;
+        self.flush_at = self.flush_at.min(now + cadence.flush);
+        self.sync_at = self.sync_at.min(now + cadence.sync);
+    }
+
+    /// How long nothing is due.
+    pub fn rest(&self) -> Duration {
+        self.flush_at.min(self.sync_at).saturating_sub(self.clock.mono()).min(LONGEST_REST)
+    }
+
+    pub fn take(&mut self, tick: TickMessage) {
+        let file = TickKind::parse(&tick.tt).map(|kind| HourFile::of_tick(tick.cid, kind, tick.ts));
+        let Some(file) = file.filter(|file| file.path().is_ok()) else {
+            self.dropped += 1;
+            return;
+        };
+        if self.held >= MAX_HELD {
+            self.dropped += 1;
+            return;
+        }
+        self.held += 1;
+        let now = self.clock.mono();
+        self.files.entry(file).or_insert_with(|| HourWriter::new(file)).take(tick, now);
+    }
+
+    /// Does what is due.
+    pub fn turn(&mut self) {
+        let now = self.clock.mono();
+        if now >= self.flush_at {
+            self.flush_at = now + self.cadence.flush;
+            let outcome = self.flush();
+            if outcome.is_err() {
+                self.flush_at = self.flush_at.max(now + RETRY);
+            }
+            self.report(outcome);
+        }
+        if now >= self.sync_at {
+            self.sync_at = now + self.cadence.sync;
+            if let Err(error) = self.sync() {
+                self.report(Err(error));
+            }
+            self.files.retain(|_, file| !file.is_idle(now, CLOSE_AFTER));
+        }
+    }
+
+    /// Writes and syncs everything, for the end of the process.
+    pub fn finish(&mut self) {
+        let outcome = self.flush().and_then(|()| self.sync());
+        if let Err(error) = &outcome {
+            tracing::error!(%error, ticks = self.held, "the last ticks could not be written");
+        }
+        self.report(outcome);
+    }
+
+    /// Every file is tried, even when one fails; the first error is returned.
+    fn flush(&mut self) -> io::Result<()> {
+        let mut outcome = Ok(());
+        for file in self.files.values_mut() {
+            match file.flush(&self.data_dir) {
+                Ok(written) => self.held -= written,
+                Err(error) => outcome = outcome.and(Err(error)),
+            }
+        }
+        outcome
+    }
+
+    /// As [`flush`](Self::flush).
+    fn sync(&mut self) -> io::Result<()> {
+        let mut outcome = Ok(());
+        for file in self.files.values_mut() {
+            outcome = outcome.and(file.sync());
+        }
+        outcome
+    }
+
+    fn report(&self, outcome: io::Result<()>) {
+        let dropped = self.dropped + self.overflow.load(Ordering::Relaxed);
+        let status = StorageStatus {
+            writable: outcome.is_ok(),
+            dropped: i64::try_from(dropped).unwrap_or(i64::MAX),
+            message: outcome.err().map(|error| text(&error.to_string())),
+        };
+        self.report.send_if_modified(|known| {
+            if known.writable != status.writable {
+                match &status.message {
+                    Some(message) => tracing::error!("the data volume refuses writes: {message}"),
+                    None => tracing::info!("the data volume takes writes again"),
+                }
+            }
+            let changed = *known != status;
+            *known = status;
+            changed
+        });
+    }
+}

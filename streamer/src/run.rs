@@ -1,0 +1,100 @@
+//! The program's two commands, put together.
+
+use std::{io, sync::Arc};
+
+use anyhow::Context;
+use tokio::{
+    runtime,
+    signal::unix::{SignalKind, signal},
+};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    cli::{Cli, Command, LogFormat, RunArgs, TicksArgs},
+    facts::Heart,
+    http,
+    kubernetes::Resource,
+    report,
+    runtime::Core,
+    status::Identity,
+    store::Store,
+    ticks::{self, Selection},
+};
+
+/// Levels when RUST_LOG says nothing. The client libraries tell at `info` what is told here in fewer words.
+const DEFAULT_LEVELS: &str = "info,ibapi=warn,kube=warn";
+
+/// Runs a command.
+///
+/// # Errors
+/// When it cannot start, or `ticks` cannot read what is stored.
+pub fn main(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        Some(Command::Ticks(args)) => {
+            start_log(LogFormat::Text);
+            print_ticks(&args)
+        }
+        Some(Command::Run(args)) => run(args),
+        None => run(cli.run),
+    }
+}
+
+fn print_ticks(args: &TicksArgs) -> anyhow::Result<()> {
+    let selection = Selection { con_id: args.con_id, kind: args.tick, from: args.from, to: args.to };
+    ticks::print(&args.data_dir, &selection, io::stdout().lock())
+        .with_context(|| format!("cannot print the ticks of {}", args.data_dir.display()))
+}
+
+/// Logs go to standard error: standard output belongs to what is asked for.
+fn start_log(format: LogFormat) {
+    let levels = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_LEVELS));
+    let log = tracing_subscriber::fmt().with_env_filter(levels).with_writer(io::stderr);
+    match format {
+        LogFormat::Text => log.with_ansi(false).init(),
+        LogFormat::Json => log.json().init(),
+    }
+}
+
+fn run(args: RunArgs) -> anyhow::Result<()> {
+    start_log(args.log_format);
+    let required = |value: Option<String>, name: &str| {
+        value
+            .filter(|value| !value.is_empty())
+            .with_context(|| format!("{name} is not set: the operator sets it in the pod"))
+    };
+    let name = required(args.name, "MARKETSTREAM_NAME")?;
+    let namespace = required(args.pod_namespace, "POD_NAMESPACE")?;
+    let identity = Identity { pod: required(args.pod_name, "POD_NAME")?, pod_uid: required(args.pod_uid, "POD_UID")? };
+
+    let core = Core::start(&args.data_dir, identity.pod_uid.clone()).context("cannot start the session")?;
+    let stop = CancellationToken::new();
+    let reporter_heart = Arc::new(Heart::new(core.facts().clock));
+    let mut hearts = core.hearts();
+    hearts.push(("reporter", reporter_heart.clone()));
+    let view = http::View { facts: core.facts(), hearts };
+    let server =
+        http::serve(args.listen, view, stop.clone()).with_context(|| format!("cannot listen on {}", args.listen))?;
+
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let client = kube::Client::try_default().await.context("cannot set up the Kubernetes client")?;
+        let resource = Resource::new(client, &namespace, name);
+        let follow = resource.clone().follow(Store::new(&args.data_dir), core.manifests(), stop.clone());
+        let report = report::run(core.facts(), identity, resource, reporter_heart, stop.clone());
+        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let end = async {
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+            tracing::info!("ending");
+            stop.cancel();
+        };
+        tokio::join!(follow, report, end);
+        anyhow::Ok(())
+    })?;
+    core.stop();
+    if server.join().is_err() {
+        tracing::error!("the HTTP thread had died");
+    }
+    tracing::info!("all ticks are on the disk");
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! The streamer without Kubernetes: a session thread and a recorder thread.
+
+use std::{
+    path::Path,
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
+
+use marketstream_crds::Storage;
+use tokio::{runtime, sync::mpsc};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock::Clock,
+    engine::{Engine, Manifest, Tools},
+    facts::{Counters, Facts, Heart},
+    recorder::{Cadence, Recorder},
+    store::Store,
+};
+
+/// The running core.
+#[derive(Debug)]
+pub struct Core {
+    facts: Facts,
+    manifests: mpsc::UnboundedSender<Manifest>,
+    stop: CancellationToken,
+    session: JoinHandle<()>,
+    recorder: Recorder,
+    hearts: Vec<(&'static str, Arc<Heart>)>,
+}
+
+impl Core {
+    /// Starts it on this data directory; `pod_uid` is whose actions it carries out. It waits for a manifest.
+    ///
+    /// # Errors
+    /// When a thread or its runtime cannot be started.
+    pub fn start(data_dir: &Path, pod_uid: String) -> std::io::Result<Self> {
+        let clock = Clock::start();
+        let (session_heart, recorder_heart) = (Arc::new(Heart::new(clock)), Arc::new(Heart::new(clock)));
+        let cadence = Cadence::from(&Storage::default());
+        let recorder = Recorder::start(data_dir.to_owned(), cadence, clock, recorder_heart.clone())?;
+        let counters = Arc::<Counters>::default();
+        let tools = Tools {
+            clock,
+            counters: counters.clone(),
+            heart: session_heart.clone(),
+            store: Store::new(data_dir),
+            feed: recorder.feed(),
+        };
+        let (engine, published) = Engine::new(tools, pod_uid);
+        let (manifests, inbox) = mpsc::unbounded_channel();
+        let stop = CancellationToken::new();
+        // One thread: with two the client library loses frames (measured), and it costs twice the CPU.
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let stopped = stop.clone();
+        let session = thread::Builder::new()
+            .name("session".to_owned())
+            .spawn(move || runtime.block_on(engine.run(inbox, stopped)))?;
+        Ok(Self {
+            facts: Facts { clock, session: published, storage: recorder.storage(), counters },
+            manifests,
+            stop,
+            session,
+            recorder,
+            hearts: vec![("session", session_heart), ("recorder", recorder_heart)],
+        })
+    }
+
+    /// What it knows.
+    #[must_use]
+    pub fn facts(&self) -> Facts {
+        self.facts.clone()
+    }
+
+    /// Where manifests go.
+    #[must_use]
+    pub fn manifests(&self) -> mpsc::UnboundedSender<Manifest> {
+        self.manifests.clone()
+    }
+
+    /// The signs of life of its loops.
+    #[must_use]
+    pub fn hearts(&self) -> Vec<(&'static str, Arc<Heart>)> {
+        self.hearts.clone()
+    }
+
+    /// Ends the session in order, then writes and syncs what was recorded. Blocks until that is done.
+    pub fn stop(self) {
+        self.stop.cancel();
+        if self.session.join().is_err() {
+            tracing::error!("the session thread had died");
+        }
+        self.recorder.stop();
+    }
+}

@@ -1,0 +1,82 @@
+//! One round of attempts to reach the gateway.
+
+use std::time::Duration;
+
+use ibapi::{Client, RateLimiter, subscriptions::NoticeStream};
+use marketstream_crds::SocketState;
+use tokio::{net::TcpStream, time::timeout};
+
+use super::{endpoints::Endpoint, failure::Failure};
+use crate::pacing::REQUESTS_PER_SECOND;
+
+/// Frames that one subscription may have waiting. At 16,384 a pause of 100 ms at 10,000 ticks a second loses nothing,
+/// at 1,024 it does (both measured); a slot costs about 130 bytes.
+const CHANNEL_CAPACITY: usize = 16_384;
+
+/// A session that is up.
+pub struct Connection {
+    /// The client.
+    pub client: Client,
+    /// Its notices, the handshake's included.
+    pub notices: NoticeStream,
+    /// Where it is.
+    pub endpoint: Endpoint,
+}
+
+/// Tries every endpoint once, each within `bound`. The most telling failure is returned, with its endpoint.
+///
+/// # Errors
+/// When none of them leads to a session.
+pub async fn round(
+    endpoints: Vec<Endpoint>,
+    client_id: i32,
+    bound: Duration,
+    fields: &'static str,
+) -> Result<Connection, (Failure, Option<Endpoint>)> {
+    let mut worst: Option<(Failure, Endpoint)> = None;
+    for endpoint in endpoints {
+        match attempt(&endpoint, client_id, bound, fields).await {
+            Ok((client, notices)) => return Ok(Connection { client, notices, endpoint }),
+            Err(failure) => {
+                let in_use = failure.state == SocketState::ClientIdInUse;
+                if worst.as_ref().is_none_or(|(known, _)| failure.weight() > known.weight()) {
+                    worst = Some((failure, endpoint));
+                }
+                // The gateway is found; other ports would be asked with an ID that is known to be refused.
+                if in_use {
+                    break;
+                }
+            }
+        }
+    }
+    Err(match worst {
+        Some((failure, endpoint)) => (failure, Some(endpoint)),
+        None => {
+            (Failure { state: SocketState::Refused, message: format!("no gateway is configured: set {fields}") }, None)
+        }
+    })
+}
+
+async fn attempt(
+    endpoint: &Endpoint,
+    client_id: i32,
+    bound: Duration,
+    fields: &str,
+) -> Result<(Client, NoticeStream), Failure> {
+    let builder = Client::builder()
+        .address(endpoint.to_string())
+        .client_id(client_id)
+        .max_reconnect_attempts(0)
+        .channel_capacity(CHANNEL_CAPACITY)
+        .rate_limiter(RateLimiter::per_second(REQUESTS_PER_SECOND));
+    // The library bounds neither the connection nor the handshake (measured): a silent gateway would hold us for ever.
+    match timeout(bound, builder.connect_with_notice_stream()).await {
+        Ok(Ok(connected)) => Ok(connected),
+        Ok(Err(error)) => Err(Failure::of_connect(&error, endpoint, fields)),
+        // Did the port take the connection at all?
+        Err(_) => match timeout(bound, TcpStream::connect(endpoint.to_string())).await {
+            Ok(Ok(_)) => Err(Failure::no_handshake(endpoint, fields)),
+            Ok(Err(_)) | Err(_) => Err(Failure::unreachable(endpoint, fields)),
+        },
+    }
+}

@@ -1,0 +1,168 @@
+//! One subscription: it stamps each tick, hands it to the recorder, and says how it ended.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::{Stream, StreamExt};
+use ibapi::{
+    Client, Error,
+    contracts::Contract,
+    market_data::{
+        IgnoreSize,
+        realtime::{BidAsk, MidPoint, Trade},
+    },
+    subscriptions::SubscriptionItem,
+};
+use marketstream_crds::TickType;
+use marketstream_proto::{TickKind, TickMessage};
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::{
+    clock::Clock,
+    engine::Event,
+    facts::{Counters, Pulse},
+    plan::StreamKey,
+    recorder::Feed,
+};
+
+/// The library's code for frames it dropped because this consumer was late.
+const LAG: i32 = ibapi::SUBSCRIPTION_LAG_CODE;
+
+/// How a subscription ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The gateway refused it, or ended it, with this code and text.
+    Refused(i32, String),
+    /// A tick could not be read, or the stream ended without a reason.
+    Broken(String),
+    /// The request could not be sent in time.
+    Unsent,
+    /// The session is gone; the engine hears of that elsewhere too.
+    SessionLost,
+}
+
+/// What a subscription needs.
+pub struct Task {
+    /// The session's client.
+    pub client: Arc<Client>,
+    /// The contract, as IBKR describes it.
+    pub contract: Contract,
+    /// Which stream.
+    pub key: StreamKey,
+    /// Tells this subscription of the stream from earlier and later ones.
+    pub serial: u64,
+    /// The stream's beat.
+    pub pulse: Arc<Pulse>,
+    /// Where ticks go.
+    pub feed: Feed,
+    /// Where the engine listens.
+    pub events: UnboundedSender<Event>,
+    /// Clocks.
+    pub clock: Clock,
+    /// Counts.
+    pub counters: Arc<Counters>,
+    /// Bound of the request.
+    pub bound: Duration,
+}
+
+impl Task {
+    /// Subscribes and records until the stream ends, then tells the engine how it ended.
+    pub async fn run(self) {
+        let builder = self.client.tick_by_tick(&self.contract, 0);
+        let end = match self.key.tick {
+            TickType::Last => self.open(builder.last(), |tick| trade(tick, TickKind::Last)).await,
+            TickType::AllLast => self.open(builder.all_last(), |tick| trade(tick, TickKind::AllLast)).await,
+            TickType::BidAsk => self.open(builder.bid_ask(IgnoreSize::No), bid_ask).await,
+            TickType::MidPoint => self.open(builder.mid_point(), mid_point).await,
+        };
+        // The engine is gone only when the process ends.
+        let _ = self.events.send(Event::StreamEnded { key: self.key.clone(), serial: self.serial, end });
+    }
+
+    async fn open<S, T>(
+        &self,
+        request: impl Future<Output = Result<S, Error>>,
+        record: impl Fn(T) -> TickMessage,
+    ) -> End
+    where
+        S: Stream<Item = Result<SubscriptionItem<T>, Error>> + Unpin,
+    {
+        let mut subscription = match tokio::time::timeout(self.bound, request).await {
+            Ok(Ok(subscription)) => subscription,
+            Ok(Err(error)) => return end_of(&error),
+            Err(_) => return End::Unsent,
+        };
+        while let Some(item) = subscription.next().await {
+            match item {
+                Ok(SubscriptionItem::Data(tick)) => self.tick(record(tick)),
+                Ok(SubscriptionItem::Notice(notice)) => {
+                    self.counters.notice(notice.code);
+                    if notice.code == LAG {
+                        self.counters.lagged.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    }
+                    tracing::info!(stream = %self.key, code = notice.code, "{}", notice.message);
+                }
+                Err(error) => return end_of(&error),
+            }
+        }
+        End::Broken("the stream ended without a reason".to_owned())
+    }
+
+    fn tick(&self, mut tick: TickMessage) {
+        // An absent field decodes as 0 without an error (measured), and no market traded in 1970.
+        if tick.ts <= 0 {
+            self.pulse.corrupt();
+            return;
+        }
+        let now = self.clock.now();
+        tick.st = now.wall.as_microsecond();
+        tick.cid = self.contract.contract_id;
+        self.feed.tick(tick);
+        if self.pulse.beat(now) {
+            let _ = self.events.send(Event::Tick { key: self.key.clone() });
+        }
+    }
+}
+
+fn end_of(error: &Error) -> End {
+    match error {
+        Error::Notice(notice) => End::Refused(notice.code, notice.message.clone()),
+        Error::ConnectionReset | Error::ConnectionFailed | Error::Shutdown | Error::Cancelled => End::SessionLost,
+        error if error.is_connection_lost() => End::SessionLost,
+        error => End::Broken(error.to_string()),
+    }
+}
+
+const MICROS: i64 = 1_000_000;
+
+fn record(kind: TickKind, second: i64) -> TickMessage {
+    TickMessage { ts: second.saturating_mul(MICROS), tt: kind.as_str().to_owned(), ..TickMessage::default() }
+}
+
+fn trade(tick: Trade, kind: TickKind) -> TickMessage {
+    let text = |text: String| Some(text).filter(|text| !text.is_empty());
+    TickMessage {
+        p: Some(tick.price),
+        s: Some(tick.size),
+        exchange: text(tick.exchange),
+        conditions: text(tick.special_conditions),
+        past_limit: tick.trade_attribute.past_limit.then_some(true),
+        upt: tick.trade_attribute.unreported.then_some(true),
+        ..record(kind, tick.time.unix_timestamp())
+    }
+}
+
+fn bid_ask(tick: BidAsk) -> TickMessage {
+    TickMessage {
+        bp: Some(tick.bid_price),
+        bs: Some(tick.bid_size),
+        ap: Some(tick.ask_price),
+        r#as: Some(tick.ask_size),
+        bpl: tick.bid_ask_attribute.bid_past_low.then_some(true),
+        aph: tick.bid_ask_attribute.ask_past_high.then_some(true),
+        ..record(TickKind::BidAsk, tick.time.unix_timestamp())
+    }
+}
+
+fn mid_point(tick: MidPoint) -> TickMessage {
+    TickMessage { mp: Some(tick.mid_point), ..record(TickKind::MidPoint, tick.time.unix_timestamp()) }
+}

@@ -1,0 +1,98 @@
+//! `status.streamer` from the facts, and which of its changes are transitions.
+
+use std::time::Duration;
+
+use marketstream_crds::{SocketStatus, StreamState, StreamStatus, StreamerStatus, Time};
+
+use crate::{facts::Facts, health::silence, session::socket::Socket};
+
+/// Longest text of a status field.
+const MAX_TEXT: usize = 512;
+
+/// Who reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Name of the pod.
+    pub pod: String,
+    /// UID of the pod.
+    pub pod_uid: String,
+}
+
+/// The report as of now: silence and downtime are counted to this moment.
+#[must_use]
+pub fn build(facts: &Facts, identity: &Identity) -> StreamerStatus {
+    let now = facts.clock.now();
+    let snapshot = facts.session.borrow().clone();
+    let streams: Vec<StreamStatus> = snapshot
+        .streams
+        .iter()
+        .map(|stream| {
+            let silent = silence(stream.counted_from, stream.pulse.last_tick(), now.mono);
+            StreamStatus {
+                contract: stream.key.contract.clone(),
+                tick: stream.key.tick,
+                state: stream.state,
+                silent_seconds: seconds(silent),
+                since: stream.since.into(),
+                session: stream.session,
+                error: stream.error.clone(),
+                restarts: stream.restarts,
+            }
+        })
+        .collect();
+    let count = |state| streams.iter().filter(|stream| stream.state == state).count();
+    let (flowing, idle) = (count(StreamState::Flowing), count(StreamState::Idle));
+    let last_tick = snapshot.streams.iter().filter_map(|stream| stream.pulse.last_tick_time()).max();
+    StreamerStatus {
+        pod: identity.pod.clone(),
+        pod_uid: identity.pod_uid.clone(),
+        client_id: snapshot.client_id,
+        heartbeat_time: now.wall.into(),
+        last_tick_time: last_tick.map(Time::from),
+        summary: format!("{flowing}/{}", streams.len() - idle),
+        flowing: flowing as i32,
+        total: streams.len() as i32,
+        socket: socket(&snapshot.socket, now.mono),
+        upstream: snapshot.link.upstream,
+        farms: snapshot.link.farms.clone(),
+        streams,
+        storage: facts.storage.borrow().clone(),
+        action: snapshot.action.clone(),
+    }
+}
+
+fn socket(socket: &Socket, now: Duration) -> SocketStatus {
+    SocketStatus {
+        state: socket.state,
+        endpoint: socket.endpoint.as_ref().map(ToString::to_string),
+        since: socket.since.into(),
+        down_seconds: socket.down_since.map_or(0.0, |since| seconds(now.saturating_sub(since))),
+        ever_connected: socket.ever_connected,
+        message: socket.message.as_deref().map(text),
+    }
+}
+
+/// Seconds with millisecond resolution.
+fn seconds(duration: Duration) -> f64 {
+    duration.as_millis() as f64 / 1000.0
+}
+
+/// A text as long as the resource allows. Its bounds count characters.
+#[must_use]
+pub fn text(text: &str) -> String {
+    text.chars().take(MAX_TEXT).collect()
+}
+
+/// The report without what changes between transitions, for comparison.
+#[must_use]
+pub fn essence(status: &StreamerStatus) -> StreamerStatus {
+    let mut essence = status.clone();
+    essence.heartbeat_time = essence.socket.since;
+    essence.last_tick_time = None;
+    essence.summary.clear();
+    essence.socket.down_seconds = 0.0;
+    for stream in &mut essence.streams {
+        stream.silent_seconds = 0.0;
+    }
+    essence
+}

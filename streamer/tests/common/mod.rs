@@ -1,0 +1,221 @@
+//! A simulated gateway, the streamer's core beside it, and waiting for conditions.
+
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+use std::{net::SocketAddr, path::Path, time::Duration};
+
+use ib_gateway_sim::{
+    Config, Simulator,
+    judge::{JournalTick, RecordedTick, Verdict, compare},
+};
+use marketstream_crds::{Action, ActionKind, MarketStreamSpec, StreamStatus, StreamerStatus};
+use marketstream_streamer::{
+    engine::Manifest,
+    runtime::Core,
+    status::{Identity, build},
+    ticks::{self, Selection},
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::Instant,
+};
+
+/// A test contract of the simulator that ticks in each second: SIM1.
+pub const SIM1: i32 = 900_001;
+/// Another one: SIM2.
+pub const SIM2: i32 = 900_002;
+/// The pod's UID.
+pub const UID: &str = "uid-1";
+/// Generous: on a busy machine a test is slow, not wrong.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub struct Gateway {
+    pub simulator: Simulator,
+    _state: TempDir,
+}
+
+impl Gateway {
+    pub async fn start() -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let simulator = Simulator::start(Config::local(state.path())).await.unwrap();
+        Self { simulator, _state: state }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.simulator.api_addr().port()
+    }
+
+    /// Begins a fault and returns its number.
+    pub async fn begin(&self, fault: Value) -> u64 {
+        let answer = http(self.simulator.admin_addr(), "POST", "/faults", &fault.to_string()).await;
+        serde_json::from_str::<Value>(&answer).unwrap()["id"].as_u64().unwrap_or_else(|| panic!("{answer}"))
+    }
+
+    pub async fn end_faults(&self) {
+        http(self.simulator.admin_addr(), "DELETE", "/faults", "").await;
+    }
+
+    pub async fn close_sockets(&self) {
+        http(self.simulator.admin_addr(), "POST", "/sockets/close", "").await;
+    }
+
+    /// The lines of the request log that say `event`.
+    pub async fn requests(&self, event: &str) -> Vec<Value> {
+        let lines = http(self.simulator.admin_addr(), "GET", "/requests", "").await;
+        let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.filter(|line| line["event"] == event).collect()
+    }
+
+    /// Compares what is stored with what was sent, over whole seconds.
+    pub async fn judge(&self, data: &Path, from: i64, to: i64) -> Verdict {
+        let path = format!("/journal?from={from}&to={to}");
+        let journal = http(self.simulator.admin_addr(), "GET", &path, "").await;
+        let journal: Vec<JournalTick> = journal.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        compare(&journal, &stored(data), (from, to))
+    }
+}
+
+/// Everything that is stored, as the `ticks` command prints it.
+pub fn stored(data: &Path) -> Vec<RecordedTick> {
+    lines(data).into_iter().map(|line| serde_json::from_value(line).unwrap()).collect()
+}
+
+pub fn lines(data: &Path) -> Vec<Value> {
+    let mut output = Vec::new();
+    ticks::print(data, &Selection::default(), &mut output).unwrap();
+    String::from_utf8(output).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+pub struct Streamer {
+    core: Option<Core>,
+}
+
+impl Streamer {
+    pub fn start(data: &Path) -> Self {
+        Self { core: Some(Core::start(data, UID.to_owned()).unwrap()) }
+    }
+
+    fn core(&self) -> &Core {
+        self.core.as_ref().unwrap()
+    }
+
+    pub fn apply(&self, spec: &MarketStreamSpec) {
+        self.send(spec, None, None);
+    }
+
+    pub fn send(&self, spec: &MarketStreamSpec, client_id: Option<i32>, action: Option<Action>) {
+        let manifest = Manifest { spec: spec.clone(), client_id, action, acknowledged: None, stored: false };
+        self.core().manifests().send(manifest).unwrap();
+    }
+
+    pub fn status(&self) -> StreamerStatus {
+        build(&self.core().facts(), &Identity { pod: "demo-0".to_owned(), pod_uid: UID.to_owned() })
+    }
+
+    pub fn stream(&self, key: &str) -> StreamStatus {
+        self.status().streams.into_iter().find(|stream| stream.key() == key).unwrap_or_else(|| panic!("no {key}"))
+    }
+
+    /// Waits until the status is as wanted, and returns it.
+    pub async fn until(&self, what: &str, condition: impl Fn(&StreamerStatus) -> bool) -> StreamerStatus {
+        self.until_within(PATIENCE, what, condition).await
+    }
+
+    pub async fn until_within(
+        &self,
+        patience: Duration,
+        what: &str,
+        condition: impl Fn(&StreamerStatus) -> bool,
+    ) -> StreamerStatus {
+        let start = Instant::now();
+        loop {
+            let status = self.status();
+            if condition(&status) {
+                return status;
+            }
+            assert!(start.elapsed() < patience, "{what} did not happen; the status is {status:#?}");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    pub async fn until_flowing(&self) -> StreamerStatus {
+        self.until("all streams flow", |status| status.total > 0 && status.flowing == status.total).await
+    }
+
+    pub async fn stop(mut self) {
+        let core = self.core.take().unwrap();
+        tokio::task::spawn_blocking(move || core.stop()).await.unwrap();
+    }
+}
+
+/// A spec with short times: contracts, and the gateway's ports.
+pub fn spec(contracts: Value, ports: &[u16]) -> MarketStreamSpec {
+    serde_json::from_value(json!({
+        "contracts": contracts,
+        "gateway": {
+            "external": {"host": "127.0.0.1", "ports": ports},
+            "connectTimeout": "700ms",
+            "reconnectDelay": "200ms",
+            "probeInterval": "500ms",
+        },
+        "limits": {"sameInstrumentSpacing": "300ms"},
+        "recovery": {"staleAfter": "2s", "zombieTimeout": "2s", "openGrace": "0s"},
+    }))
+    .unwrap()
+}
+
+pub fn sim1(ticks: &[&str]) -> Value {
+    json!({"name": "sim1", "conId": SIM1, "ticks": ticks})
+}
+
+pub fn action(id: &str, kind: ActionKind, streams: &[&str], client_id: i32) -> Action {
+    let time = jiff::Timestamp::now().into();
+    Action {
+        id: id.to_owned(),
+        incident: "incident".to_owned(),
+        kind,
+        streams: streams.iter().map(|&stream| stream.to_owned()).collect(),
+        client_id,
+        pod_uid: UID.to_owned(),
+        issued_at: time,
+        deadline: time,
+    }
+}
+
+/// Waits for a condition that is not in the status.
+pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let start = Instant::now();
+    while !condition().await {
+        assert!(start.elapsed() < PATIENCE, "{what} did not happen");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn http(address: SocketAddr, method: &str, path: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let length = body.len();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: sim\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         content-length: {length}\r\n\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    let answer = String::from_utf8(answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 2"), "{method} {path}: {answer}");
+    if head.to_ascii_lowercase().contains("transfer-encoding: chunked") { unchunk(body) } else { body.to_owned() }
+}
+
+fn unchunk(mut body: &str) -> String {
+    let mut whole = String::new();
+    while let Some((length, rest)) = body.split_once("\r\n") {
+        let length = usize::from_str_radix(length, 16).unwrap();
+        whole.push_str(&rest[..length]);
+        body = rest[length..].trim_start_matches("\r\n");
+    }
+    whole
+}
