@@ -6,12 +6,13 @@
 # BIN_DIR has the programs, built for release. OUT_DIR gets one archive for each image; an image whose program,
 # base and Containerfile did not change is left alone. IMAGES="streamer operator" builds only these.
 #
+# TICKS=FILE is a recording for the simulator's image (simulator/fetch-btcusd.sh makes one).
 # BASE=some/image in the environment builds on that image, which must be reachable. Otherwise a small base
 # is made from the distribution's packages, once, and kept in the cache.
 set -euo pipefail
 
 if [[ $# -ne 3 ]]; then
-  sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+  sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
   exit 2
 fi
 
@@ -123,7 +124,9 @@ build_image() {
   local image=$prefix/$name:$tag
   local archive=$out_dir/$name.tar
   local key
-  key=$({ echo "$image $base_id"; sha256sum <"$root/Containerfile"; sha256sum <"$bin_dir/$file"; } | hash_of)
+  local recording=/dev/null
+  [[ $name == ib-gateway-sim && -f ${TICKS:-} ]] && recording=$TICKS
+  key=$({ echo "$image $base_id"; cat "$root/Containerfile" "$bin_dir/$file" "$recording" | sha256sum; } | hash_of)
   if [[ -f $archive && $(cat "$archive.key" 2>/dev/null) == "$key" ]]; then
     echo "  ok $image is as it should be" >&2
     return
@@ -133,6 +136,8 @@ build_image() {
   started=$(now)
   mkdir "$context"
   ln "$bin_dir/$file" "$context/$file" 2>/dev/null || cp "$bin_dir/$file" "$context/$file"
+  mkdir "$context/ticks"
+  [[ $recording == /dev/null ]] || install -m 0644 "$recording" "$context/ticks/btcusd.ticks"
   quietly "$work/$name.log" buildah_here build --quiet --format oci --layers=false --build-arg "BASE=$base" \
     --target "$name" --file "$root/Containerfile" --tag "$image" "$context"
   rm -f "$archive.key" "$archive.partial"

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 use marketstream_crds::{
-    ActionKind, ActionState, ActionStatus, Contract, External, GatewayError, Incident, MarketStreamSpec,
+    ActionKind, ActionState, ActionStatus, Cause, Contract, External, GatewayError, Incident, MarketStreamSpec,
     MarketStreamStatus, Session, SocketState, SocketStatus, StorageStatus, StreamState, StreamStatus, StreamerStatus,
     TickType,
 };
@@ -44,6 +44,8 @@ pub struct World {
     pub acknowledges: bool,
     pub notices: Vec<(f64, Notice)>,
     pub actions: Vec<(f64, ActionKind, Vec<String>)>,
+    /// The cause that each action was taken for.
+    pub causes: Vec<Cause>,
     pub deletes: Vec<(f64, String)>,
     streams: BTreeMap<String, Stream>,
     socket: SocketState,
@@ -85,6 +87,7 @@ impl World {
             acknowledges: true,
             notices: vec![],
             actions: vec![],
+            causes: vec![],
             deletes: vec![],
             streams: [MNQ_QUOTES, MNQ_TRADES, BTC_QUOTES].map(|key| (key.to_owned(), flowing.clone())).into(),
             socket: SocketState::Connected,
@@ -229,6 +232,8 @@ impl World {
         self.status.recent_rolls.clone_from(&decision.recent_rolls);
         if let Some(action) = issued {
             self.actions.push((clock, action.kind, action.streams.clone()));
+            let incident = decision.incidents.iter().find(|incident| incident.id == action.incident);
+            self.causes.push(incident.unwrap().cause);
             if self.acknowledges && action.kind != ActionKind::RollPod {
                 self.acknowledged = Some(ActionStatus { id: action.id, state: ActionState::Done, message: None });
                 self.transition();
