@@ -117,7 +117,7 @@ impl Fields {
     }
 
     fn optional<T: DeserializeOwned>(&mut self, field: &'static str) -> Result<Option<T>, FaultError> {
-        let Some(value) = self.0.remove(field) else { return Ok(None) };
+        let Some(value) = self.0.remove(field).filter(|value| !value.is_null()) else { return Ok(None) };
         serde_json::from_value(value).map(Some).map_err(|error| FaultError::Bad { field, what: error.to_string() })
     }
 
@@ -151,6 +151,9 @@ mod tests {
             let fault = Fault::from_json(&value).unwrap();
             assert_eq!(serde_json::to_value(&fault).unwrap(), value);
         }
+        let null = json!({"kind": "silence", "scope": {"con_id": 5, "tick": null}, "cure": "Never"});
+        let scope = Scope::Contract { con_id: 5, tick: None };
+        assert_eq!(Fault::from_json(&null), Ok(Fault::Silence { scope, cure: Cure::Never }));
     }
 
     #[test]

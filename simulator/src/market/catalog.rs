@@ -1,6 +1,6 @@
 //! The contracts, and which of them a client means.
 
-use jiff::civil::time;
+use jiff::civil::{Date, Weekday, time};
 
 use super::hours::{Hours, Session};
 use crate::wire::pb;
@@ -32,7 +32,7 @@ pub struct Contract {
     /// For example `USD`.
     pub currency: &'static str,
     /// `YYYYMMDD`; empty when it does not expire.
-    pub last_trade_date: &'static str,
+    pub last_trade_date: String,
     /// Currency units per point; 0 when it has none.
     pub multiplier: f64,
     /// Exchange's own name.
@@ -143,11 +143,28 @@ const US_STOCK: Hours = Hours::Weekdays {
 
 const CRYPTO: Hours = Hours::Always { zone: "US/Eastern" };
 
-impl Default for Catalog {
-    fn default() -> Self {
+/// Months in which index futures expire, and their codes.
+const QUARTERLY: [(i8, char); 4] = [(3, 'H'), (6, 'M'), (9, 'U'), (12, 'Z')];
+
+/// The next expiry, on or after that day: the third Friday of a quarter's last month. With the letter of the month.
+fn front_expiry(today: Date) -> Option<(Date, char)> {
+    let years = [today.year(), today.year() + 1];
+    let expiries = years.into_iter().flat_map(|year| {
+        QUARTERLY.into_iter().filter_map(move |(month, code)| {
+            let first = Date::new(year, month, 1).ok()?;
+            Some((first.nth_weekday_of_month(3, Weekday::Friday).ok()?, code))
+        })
+    });
+    expiries.into_iter().find(|(day, _)| *day >= today)
+}
+
+impl Catalog {
+    /// The contracts as listed on a day: each future is the front month, under an id that stays.
+    #[must_use]
+    pub fn on(today: Date) -> Self {
         let mut contracts = vec![
-            future(711_280_073, "MNQ", "MNQZ6", "Micro E-Mini Nasdaq-100 Index", 2.0, 21_500, (12.0, 6.0)),
-            future(495_512_563, "ES", "ESZ6", "E-mini S&P 500", 50.0, 6_100, (14.0, 8.0)),
+            future(today, 711_280_073, "MNQ", "Micro E-Mini Nasdaq-100 Index", 2.0, 21_500, (12.0, 6.0)),
+            future(today, 495_512_563, "ES", "E-mini S&P 500", 50.0, 6_100, (14.0, 8.0)),
             apple(),
             Contract {
                 base_price: 78_000,
@@ -169,15 +186,21 @@ impl Default for Catalog {
     }
 }
 
+/// An index future of the CME: multiplier in USD per point, rates in quotes and trades a second.
 fn future(
+    today: Date,
     con_id: i32,
     symbol: &str,
-    local_symbol: &str,
     long_name: &str,
     multiplier: f64,
     base_price: u32,
     (quotes_per_second, trades_per_second): (f64, f64),
 ) -> Contract {
+    let (last_trade_date, local_symbol) = match front_expiry(today) {
+        Some((day, code)) => (day.strftime("%Y%m%d").to_string(), format!("{symbol}{code}{}", day.year() % 10)),
+        // Only at the end of the calendar that jiff knows.
+        None => (String::new(), symbol.to_owned()),
+    };
     Contract {
         con_id,
         symbol: symbol.into(),
@@ -186,9 +209,9 @@ fn future(
         valid_exchanges: &["CME", "QBALGO"],
         primary_exchange: "",
         currency: "USD",
-        last_trade_date: "20261218",
+        last_trade_date,
         multiplier,
-        local_symbol: local_symbol.into(),
+        local_symbol,
         trading_class: symbol.into(),
         long_name: long_name.into(),
         steps_per_unit: 4,
@@ -213,7 +236,7 @@ fn apple() -> Contract {
         valid_exchanges: &["SMART", "NASDAQ", "NYSE", "ARCA", "BATS", "IEX"],
         primary_exchange: "NASDAQ",
         currency: "USD",
-        last_trade_date: "",
+        last_trade_date: String::new(),
         multiplier: 0.0,
         local_symbol: "AAPL".into(),
         trading_class: "NMS".into(),
@@ -240,7 +263,7 @@ fn crypto(con_id: i32, symbol: &str) -> Contract {
         valid_exchanges: &["PAXOS"],
         primary_exchange: "",
         currency: "USD",
-        last_trade_date: "",
+        last_trade_date: String::new(),
         multiplier: 0.0,
         local_symbol: format!("{symbol}.USD"),
         trading_class: format!("{symbol}.USD"),

@@ -1,3 +1,5 @@
+use jiff::civil::date;
+
 use super::*;
 
 fn wanted(sec_type: &str, symbol: &str) -> pb::Contract {
@@ -6,7 +8,7 @@ fn wanted(sec_type: &str, symbol: &str) -> pb::Contract {
 
 #[test]
 fn ids_are_unique_and_zones_resolve() {
-    let catalog = Catalog::default();
+    let catalog = Catalog::on(date(2026, 11, 24));
     for contract in catalog.contracts() {
         assert_eq!(catalog.contracts().iter().filter(|other| other.con_id == contract.con_id).count(), 1);
         jiff::tz::TimeZone::get(contract.hours.zone()).unwrap();
@@ -16,7 +18,7 @@ fn ids_are_unique_and_zones_resolve() {
 
 #[test]
 fn an_id_decides_alone_but_for_the_exchange() {
-    let catalog = Catalog::default();
+    let catalog = Catalog::on(date(2026, 11, 24));
     let by_id = |exchange: &str| pb::Contract {
         con_id: Some(711_280_073),
         sec_type: Some("STK".into()),
@@ -30,7 +32,7 @@ fn an_id_decides_alone_but_for_the_exchange() {
 
 #[test]
 fn without_an_id_all_that_is_given_must_fit() {
-    let catalog = Catalog::default();
+    let catalog = Catalog::on(date(2026, 11, 24));
     assert_eq!(catalog.find(&wanted("FUT", "MNQ"))[0].con_id, 711_280_073);
     let month =
         |month: &str| pb::Contract { last_trade_date_or_contract_month: Some(month.into()), ..wanted("FUT", "ES") };
@@ -39,4 +41,15 @@ fn without_an_id_all_that_is_given_must_fit() {
     assert!(catalog.find(&wanted("STK", "MNQ")).is_empty());
     assert!(catalog.find(&pb::Contract { currency: Some("EUR".into()), ..wanted("STK", "AAPL") }).is_empty());
     assert!(catalog.find(&pb::Contract::default()).is_empty());
+}
+
+#[test]
+fn futures_are_the_front_month() {
+    let expiry = |year, month, day| front_expiry(date(year, month, day)).unwrap();
+    assert_eq!(expiry(2026, 11, 24), (date(2026, 12, 18), 'Z'));
+    assert_eq!(expiry(2026, 12, 18), (date(2026, 12, 18), 'Z'));
+    assert_eq!(expiry(2026, 12, 19), (date(2027, 3, 19), 'H'));
+    let catalog = Catalog::on(date(2027, 4, 1));
+    let mnq = catalog.by_id(711_280_073).unwrap();
+    assert_eq!((mnq.local_symbol.as_str(), mnq.last_trade_date.as_str()), ("MNQM7", "20270618"));
 }

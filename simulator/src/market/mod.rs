@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 use catalog::{Catalog, Contract};
 use hours::Hours;
+use jiff::Zoned;
+use jiff::civil::Date;
 use recording::Recording;
 use tick::{Tick, TickType};
 
@@ -35,11 +37,13 @@ pub struct MarketConfig {
     pub always_open: bool,
     /// Recordings that replace the generated ticks, by contract id.
     pub recordings: HashMap<i32, Arc<Recording>>,
+    /// The day whose front months the futures are. Changes no tick.
+    pub today: Date,
 }
 
 impl Default for MarketConfig {
     fn default() -> Self {
-        Self { seed: 1, rate: 1.0, always_open: false, recordings: HashMap::new() }
+        Self { seed: 1, rate: 1.0, always_open: false, recordings: HashMap::new(), today: Zoned::now().date() }
     }
 }
 
@@ -54,7 +58,7 @@ impl Market {
     /// A market of the built-in catalogue.
     #[must_use]
     pub fn new(config: MarketConfig) -> Self {
-        Self { config, catalog: Catalog::default() }
+        Self { catalog: Catalog::on(config.today), config }
     }
 
     /// The contracts.

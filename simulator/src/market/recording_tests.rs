@@ -23,7 +23,7 @@ fn survives_its_file() {
 
 #[test]
 fn loops_with_real_spacing() {
-    let catalog = Catalog::default();
+    let catalog = Catalog::on(jiff::civil::date(2026, 11, 24));
     let contract = catalog.by_id(BTC_USD_CON_ID).unwrap();
     for start in [0, 3, 3_000_000, 1_800_000_003] {
         let start = start / 3 * 3;

@@ -11,14 +11,14 @@ pub(super) fn contract(contract: &Contract) -> pb::Contract {
         con_id: Some(contract.con_id),
         symbol: text(&contract.symbol),
         sec_type: text(contract.sec_type),
-        last_trade_date_or_contract_month: text(contract.last_trade_date),
+        last_trade_date_or_contract_month: text(&contract.last_trade_date),
         multiplier: (contract.multiplier > 0.0).then_some(contract.multiplier),
         exchange: text(contract.exchange),
         primary_exch: text(contract.primary_exchange),
         currency: text(contract.currency),
         local_symbol: text(&contract.local_symbol),
         trading_class: text(&contract.trading_class),
-        last_trade_date: text(contract.last_trade_date),
+        last_trade_date: text(&contract.last_trade_date),
         ..Default::default()
     }
 }
@@ -40,7 +40,7 @@ pub(super) fn details(contract: &Contract, hours: Hours, now_second: i64) -> pb:
         trading_hours: Some(trading_hours),
         liquid_hours: Some(liquid_hours),
         market_rule_ids: Some(vec!["26"; contract.valid_exchanges.len()].join(",")),
-        real_expiration_date: text(contract.last_trade_date),
+        real_expiration_date: text(&contract.last_trade_date),
         stock_type: (contract.sec_type == "STK").then(|| "COMMON".to_owned()),
         min_size: Some(min_size.clone()),
         size_increment: Some(min_size),
