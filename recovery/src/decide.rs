@@ -16,6 +16,8 @@ use crate::{
 const MAX_HISTORY: usize = 20;
 /// Bound of `status.recentRolls` (see the CRD), far above what any policy allows in a day.
 const MAX_ROLLS: usize = 32;
+/// A rung fires within a second of being due, also when it waits for the first heartbeat that a new operator sees.
+const CONFIRMATION: std::time::Duration = std::time::Duration::from_millis(500);
 const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
 
 /// What the operator writes, then does, and when it must look again.
@@ -80,8 +82,10 @@ pub fn decide(view: &View<'_>, now: Timestamp, policy: &Policy) -> Decision {
     open.sort_by_key(|incident| (std::cmp::Reverse(incident.level), incident.since));
     notices.append(&mut state.notices);
 
-    if view.streamer().is_none() || open.iter().all(|incident| incident.cause != Cause::NotReporting) {
-        state.look.push(view.overdue(policy.missed_heartbeats));
+    // A heartbeat is no event for the operator, so one that is missing, or back again, is found by looking.
+    state.look.push(view.overdue(policy.missed_heartbeats));
+    if open.iter().any(|incident| incident.cause == Cause::NotReporting) {
+        state.look.push(after(now, view.spec.recovery.monitor_interval.get()));
     }
     state.look.extend(
         open.iter().filter_map(|incident| incident.recovered_time).map(|time| after(time.get(), policy.settle.get())),
@@ -144,7 +148,11 @@ impl State<'_> {
             self.look.push(action.deadline.get());
             return false;
         }
-        self.view.report.confirmed && self.view.pod.is_some_and(|pod| !pod.deleting)
+        if !self.view.report.confirmed {
+            self.look.push(after(self.now, CONFIRMATION));
+            return false;
+        }
+        self.view.pod.is_some_and(|pod| !pod.deleting)
     }
 
     fn take(&mut self, incident: &mut Incident, step: Step) {

@@ -265,8 +265,20 @@ fn nothing_is_done_on_a_report_of_unknown_age() {
     assert!(world.actions.is_empty());
     assert_eq!(world.incident().level, 1);
     world.confirmed = true;
-    world.look();
+    world.run(1);
     assert_eq!(world.actions.len(), 1);
+}
+
+#[test]
+fn a_streamer_that_reports_again_is_noticed_within_a_heartbeat() {
+    let mut world = World::new();
+    world.reporting = false;
+    world.run(300);
+    assert_eq!(world.incident().cause, Cause::NotReporting);
+    world.reporting = true;
+    // At most a heartbeat until it reports, one until that is seen, and the settling time.
+    world.run(15 + 15 + 10);
+    assert!(world.status.incidents.is_empty());
 }
 
 #[test]
