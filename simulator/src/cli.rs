@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use ib_gateway_sim::Config;
 use ib_gateway_sim::market::MarketConfig;
 use ib_gateway_sim::market::catalog::BTC_USD_CON_ID;
+use ib_gateway_sim::market::hours::zone;
 use ib_gateway_sim::market::recording::Recording;
-use jiff::tz::TimeZone;
 
 /// Where an image keeps the recording of BTC.USD.
 const DEFAULT_RECORDING: &str = "/usr/local/share/ib-gateway-sim/btcusd.ticks";
@@ -118,7 +118,7 @@ impl Serve {
         };
         let settings = self.settings_path.filter(|path| !path.as_os_str().is_empty());
         let state_dir = self.state_dir.or_else(|| settings.map(|path| path.join("sim")));
-        let time_zone = TimeZone::get(&self.time_zone).with_context(|| format!("--time-zone {}", self.time_zone))?;
+        let time_zone = zone(&self.time_zone).with_context(|| format!("--time-zone {}: unknown", self.time_zone))?;
         let mut market =
             MarketConfig { seed: self.seed, rate: self.rate, always_open: self.always_open, ..Default::default() };
         let default = Path::new(DEFAULT_RECORDING);

@@ -89,9 +89,11 @@ async fn requests(State(core): State<Arc<Core>>, Query(parameters): Parameters) 
 async fn journal(State(core): State<Arc<Core>>, Query(parameters): Parameters) -> Result<Response, Problem> {
     let required = |name| number(&parameters, name)?.ok_or_else(|| Problem::bad(format!("{name} is missing")));
     let (from, to) = (required("from")?, required("to")?);
-    let span = to.checked_sub(from);
+    let span = to.checked_sub(from).filter(|_| from >= 0);
     if !span.is_some_and(|span| (0..=MAX_SPAN_S).contains(&span)) {
-        return Err(Problem::bad(format!("to must be at or after from, and at most {MAX_SPAN_S} seconds later")));
+        return Err(Problem::bad(format!(
+            "from must be at least 0, and to at most {MAX_SPAN_S} seconds later and not before it"
+        )));
     }
     let con_id = number(&parameters, "con_id")?.map(i32::try_from).transpose();
     let con_id = con_id.map_err(|_| Problem::bad("con_id is out of range"))?;

@@ -11,7 +11,7 @@ fn ids_are_unique_and_zones_resolve() {
     let catalog = Catalog::on(date(2026, 11, 24));
     for contract in catalog.contracts() {
         assert_eq!(catalog.contracts().iter().filter(|other| other.con_id == contract.con_id).count(), 1);
-        jiff::tz::TimeZone::get(contract.hours.zone()).unwrap();
+        jiff::tz::TimeZoneDatabase::bundled().get(contract.hours.zone()).unwrap();
         assert!(contract.trades_at(contract.exchange));
     }
 }

@@ -1,7 +1,7 @@
 //! Trading hours: whether a contract trades at a moment, and IBKR's text for the days ahead.
 
 use jiff::civil::{Date, Time, Weekday};
-use jiff::tz::TimeZone;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 use jiff::{Timestamp, ToSpan, Zoned};
 
 /// Days that the text covers, today included.
@@ -108,9 +108,15 @@ impl Hours {
 
     fn local(self, second: i64) -> Option<Zoned> {
         // The zones are constants of the catalogue, and its tests resolve each; a second out of jiff's range is no time.
-        let zone = TimeZone::get(self.zone()).ok()?;
+        let zone = zone(self.zone())?;
         Some(Timestamp::from_second(second).ok()?.to_zoned(zone))
     }
+}
+
+/// A time zone by name: from the system, or from the copy in this program.
+#[must_use]
+pub fn zone(name: &str) -> Option<TimeZone> {
+    TimeZone::get(name).or_else(|_| TimeZoneDatabase::bundled().get(name)).ok()
 }
 
 fn is_trading_day(day: Date) -> bool {

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
-use super::catalog::{FIRST_TEST_CON_ID, THIN_CON_ID};
-use super::tick::Body;
+use super::catalog::{BTC_USD_CON_ID, FIRST_TEST_CON_ID, THIN_CON_ID};
+use super::tick::{Body, Quote};
 use super::*;
 
 /// A Thursday noon in Chicago.
@@ -97,4 +97,17 @@ fn the_thin_contract_is_often_silent() {
     let market = market(MarketConfig::default());
     let busy = (OPEN..OPEN + 1_000).filter(|s| !ticks(&market, THIN_CON_ID, TickType::Last, *s).is_empty()).count();
     assert!((1..50).contains(&busy), "{busy}");
+}
+
+#[test]
+fn a_recording_replaces_the_generated_ticks_of_its_contract() {
+    let quote = Quote { bid: 5.0, ask: 6.0, bid_size: 1.0, ask_size: 2.0, bid_past_low: false, ask_past_high: false };
+    let recording = Recording { length_s: 2, quotes: vec![(1_250, quote.clone())], trades: Vec::new() };
+    let recordings = HashMap::from([(BTC_USD_CON_ID, Arc::new(recording))]);
+    let market = market(MarketConfig { recordings, ..Default::default() });
+    let odd = OPEN / 2 * 2 + 1;
+    let expected = Tick { second: odd, offset_us: 250_000, index: 0, body: Body::Quote(quote) };
+    assert_eq!(ticks(&market, BTC_USD_CON_ID, TickType::BidAsk, odd), [expected]);
+    assert!(ticks(&market, BTC_USD_CON_ID, TickType::BidAsk, odd + 1).is_empty());
+    assert!(!ticks(&market, FIRST_TEST_CON_ID, TickType::BidAsk, odd + 1).is_empty());
 }
