@@ -25,6 +25,12 @@ impl Desk {
         self.acknowledged.as_ref()
     }
 
+    /// Whether the resource has been read. A report before that would erase an acknowledgement of the process before.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.opened
+    }
+
     /// Reads `status.action` and `status.streamer.action`, and returns the action that is to be carried out now. What
     /// stands there when the process starts was meant for an earlier process.
     pub fn receive(&mut self, action: Option<&Action>, acknowledged: Option<&ActionStatus>) -> Option<Action> {

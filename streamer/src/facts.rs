@@ -117,6 +117,8 @@ pub struct Snapshot {
     pub streams: Vec<StreamFacts>,
     /// Acknowledgement of the last action.
     pub action: Option<ActionStatus>,
+    /// Whether it may be reported: the resource has been read, so its last action is known.
+    pub reportable: bool,
     /// Heartbeat of the status.
     pub monitor_interval: Duration,
 }

@@ -5,11 +5,13 @@ use std::time::Duration;
 use futures::{StreamExt, TryStreamExt};
 use kube::{
     Api, Client,
-    api::{Patch, PatchParams},
+    api::{ApiResource, Patch, PatchParams},
+    core::Object,
     runtime::{WatchStreamExt, watcher},
 };
-use marketstream_crds::{MarketStream, StreamerStatus, names};
-use serde_json::json;
+use marketstream_crds::{MarketStream, MarketStreamSpec, StreamerStatus, names};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
 use tokio::{sync::mpsc::UnboundedSender, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -18,10 +20,31 @@ use crate::{engine::Manifest, report::Sink, store::Store};
 /// How long the API server may take to answer before recording starts from the volume.
 const START_BOUND: Duration = Duration::from_secs(5);
 
+/// The object as the streamer reads it. The rest of the status is not its business: a newer operator may write there
+/// what this program does not know, and recording must go on.
+type Seen = Object<MarketStreamSpec, SeenStatus>;
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SeenStatus {
+    #[serde(default)]
+    client_id: Option<i32>,
+    #[serde(default)]
+    action: Option<Value>,
+    #[serde(default)]
+    streamer: Option<SeenReport>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+struct SeenReport {
+    #[serde(default)]
+    action: Option<Value>,
+}
+
 /// The one object that this pod may read and report to.
 #[derive(Clone)]
 pub struct Resource {
-    api: Api<MarketStream>,
+    api: Api<Seen>,
     name: String,
 }
 
@@ -29,12 +52,17 @@ impl Resource {
     /// The MarketStream with this name.
     #[must_use]
     pub fn new(client: Client, namespace: &str, name: String) -> Self {
-        Self { api: Api::namespaced(client, namespace), name }
+        let kind = ApiResource::erase::<MarketStream>(&());
+        Self { api: Api::namespaced_with(client, namespace, &kind), name }
     }
 
     /// Reads the object once, or else what the volume remembers of it, and then follows its changes until `stop`.
     pub async fn follow(self, store: Store, manifests: UnboundedSender<Manifest>, stop: CancellationToken) {
-        let start = match timeout(START_BOUND, self.api.get(&self.name)).await {
+        let start = tokio::select! {
+            () = stop.cancelled() => return,
+            start = timeout(START_BOUND, self.api.get(&self.name)) => start,
+        };
+        let start = match start {
             Ok(Ok(object)) => Some(manifest(object)),
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the MarketStream cannot be read");
@@ -69,15 +97,22 @@ impl Resource {
     }
 }
 
-fn manifest(object: MarketStream) -> Manifest {
+fn manifest(object: Seen) -> Manifest {
     let status = object.status.unwrap_or_default();
     Manifest {
         spec: object.spec,
         client_id: status.client_id,
-        action: status.action,
-        acknowledged: status.streamer.and_then(|streamer| streamer.action),
+        action: known(status.action, "status.action"),
+        acknowledged: known(status.streamer.and_then(|streamer| streamer.action), "status.streamer.action"),
         stored: false,
     }
+}
+
+/// A field of the status, if this program knows its form.
+fn known<T: DeserializeOwned>(value: Option<Value>, field: &str) -> Option<T> {
+    serde_json::from_value(value?)
+        .inspect_err(|error| tracing::warn!(%error, "{field} is ignored, since its form is not known here"))
+        .ok()
 }
 
 fn stored(store: &Store) -> Option<Manifest> {
@@ -100,3 +135,7 @@ impl Sink for Resource {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "kubernetes_tests.rs"]
+mod tests;

@@ -69,9 +69,12 @@ pub async fn run(mut facts: Facts, identity: Identity, sink: impl Sink, heart: A
     loop {
         heart.beat();
         let status = build(&facts, &identity);
-        let heartbeat = facts.session.borrow().monitor_interval;
-        let due = schedule.due(&status, heartbeat);
+        let (heartbeat, reportable) = {
+            let snapshot = facts.session.borrow();
+            (snapshot.monitor_interval, snapshot.reportable)
+        };
         let now = clock.mono();
+        let due = if reportable { schedule.due(&status, heartbeat) } else { now + LONGEST_REST };
         if due > now {
             let wake = clock.instant(due.min(now + LONGEST_REST));
             tokio::select! {

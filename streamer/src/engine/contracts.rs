@@ -13,6 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{Engine, Event, stream::Origin};
 use crate::{
     clock::Now,
+    plan::StreamKey,
     retry,
     session::details::{self, Resolved, Unresolved},
 };
@@ -65,7 +66,8 @@ impl ContractEntry {
         self.under_way = None;
     }
 
-    /// Takes a changed entry of the manifest in. Returns whether it may be another contract now.
+    /// Takes the entry of a changed manifest in, and asks again for a contract that was refused. Returns whether it may
+    /// be another contract now.
     pub fn update(&mut self, wanted: &Contract, now: Duration) -> bool {
         let identity = |contract: &Contract| Contract {
             ticks: Vec::new(),
@@ -131,12 +133,22 @@ impl Engine {
         match outcome {
             Ok(resolved) => {
                 tracing::info!(contract = name, con_id = resolved.contract.contract_id, "the contract is known");
+                let known = entry.contract().map(|contract| contract.contract_id);
+                let other = known.is_some_and(|known| known != resolved.contract.contract_id);
                 entry.resolved = Some(resolved);
                 (entry.failures, entry.ask_at) = (0, now.mono + REFRESH);
-                let invalid = self.streams.iter_mut().filter(|(key, _)| key.contract == name);
-                for (_, stream) in invalid.filter(|(_, stream)| stream.is_refused_by(Origin::Contract)) {
-                    stream.lift_refusal();
-                    stream.want(now.mono);
+                let keys: Vec<StreamKey> = self.streams.keys().filter(|key| key.contract == name).cloned().collect();
+                for key in keys {
+                    // The description means another contract now, such as the next month of a future.
+                    if other {
+                        self.restart(&key, now.mono);
+                    }
+                    let held = self.hold.is_some();
+                    let Some(stream) = self.streams.get_mut(&key) else { continue };
+                    if stream.is_refused_by(Origin::Contract) {
+                        stream.lift_refusal();
+                        stream.wanted_at = (!held).then_some(now.mono);
+                    }
                 }
             }
             Err(Unresolved::NoAnswer) => {

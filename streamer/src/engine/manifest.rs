@@ -58,7 +58,7 @@ impl Engine {
                 self.contracts.insert(wanted.name.clone(), ContractEntry::new(wanted.clone(), now.mono));
                 continue;
             };
-            if entry.wanted != *wanted && entry.update(wanted, now.mono) {
+            if entry.update(wanted, now.mono) {
                 // Another instrument under the same name: its streams begin anew.
                 self.streams.retain(|key, _| key.contract != wanted.name);
             }
@@ -75,7 +75,8 @@ impl Engine {
                 stream.lift_refusal();
                 stream.error = None;
             }
-            if lined && !stream.is_running() && (!stream.lined || stream.wanted_at.is_none()) {
+            // A changed manifest is also a reason to try what was refused.
+            if lined && !stream.is_running() {
                 stream.wanted_at = (up && !held).then_some(now.mono);
             }
             if !lined {

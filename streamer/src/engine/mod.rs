@@ -172,6 +172,7 @@ impl Engine {
             link: Link::default(),
             streams: Vec::new(),
             action: None,
+            reportable: false,
             monitor_interval: DEFAULT_MONITOR_INTERVAL,
         };
         let (publish, published) = watch::channel(Arc::new(snapshot));
@@ -277,6 +278,7 @@ impl Engine {
             link: self.link.clone(),
             streams,
             action: self.desk.acknowledged().cloned(),
+            reportable: self.desk.is_open(),
             monitor_interval: self
                 .spec
                 .as_ref()
