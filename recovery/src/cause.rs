@@ -45,7 +45,7 @@ pub(crate) fn session(view: &View<'_>, policy: &Policy, now: Timestamp) -> Optio
 
 /// The socket is up: is every stream that should flow silent?
 fn silent_session(view: &View<'_>) -> Option<Finding> {
-    if view.any(StreamState::Flowing) {
+    if view.any_flows() {
         return None;
     }
     let silent = || view.streams().iter().filter(|stream| stream.state == StreamState::Stale);

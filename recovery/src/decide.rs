@@ -199,7 +199,7 @@ fn affected(view: &View<'_>, incident: &Incident) -> Vec<String> {
         Scope::Session => view
             .streams()
             .iter()
-            .filter(|stream| matches!(stream.state, StreamState::Stale | StreamState::Pending))
+            .filter(|stream| !matches!(stream.state, StreamState::Idle | StreamState::Rejected) && !view.flows(stream))
             .map(marketstream_crds::StreamStatus::key)
             .collect(),
     }

@@ -49,7 +49,7 @@ pub(crate) fn update(view: &View<'_>, policy: &Policy, now: Timestamp) -> Incide
 /// Whether data flow again, or nothing has to flow.
 fn session_recovered(view: &View<'_>) -> bool {
     let waiting = view.any(StreamState::Pending) || view.any(StreamState::Stale);
-    view.any(StreamState::Flowing) || (!view.streams().is_empty() && !waiting)
+    view.any_flows() || (!view.streams().is_empty() && !waiting)
 }
 
 struct Tracker<'a> {

@@ -73,6 +73,19 @@ impl<'a> View<'a> {
     pub(crate) fn any(&self, state: StreamState) -> bool {
         self.streams().iter().any(|stream| stream.state == state)
     }
+
+    /// Whether a stream shows that data flow. One that is merely not stale yet shows nothing: a thin contract whose last
+    /// tick is as old as its siblings' silence may be as dead as they are. Half of that silence is a margin for ticks
+    /// of the last moment.
+    pub(crate) fn flows(&self, stream: &StreamStatus) -> bool {
+        let stale = self.streams().iter().filter(|other| other.state == StreamState::Stale);
+        let shortest = stale.map(|other| other.silent_seconds).reduce(f64::min);
+        stream.state == StreamState::Flowing && shortest.is_none_or(|silence| stream.silent_seconds < silence / 2.0)
+    }
+
+    pub(crate) fn any_flows(&self) -> bool {
+        self.streams().iter().any(|stream| self.flows(stream))
+    }
 }
 
 /// `time + span`, at most the end of time.

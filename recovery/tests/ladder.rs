@@ -257,6 +257,27 @@ fn a_thin_contract_shifts_its_ladder() {
 }
 
 #[test]
+fn a_thin_sibling_that_ticked_before_the_silence_does_not_hide_a_zombie() {
+    let mut world = World::new();
+    world.contract("btc").stale_after = Some(Duration::from_secs(3600));
+    world.quiet(BTC_QUOTES, 60);
+    world.silence(&[MNQ_QUOTES, MNQ_TRADES], 60);
+    world.run(300);
+    assert_eq!(world.incident().cause, Cause::Zombie);
+    assert_eq!(world.restarts()[0].1, [BTC_QUOTES, MNQ_QUOTES, MNQ_TRADES]);
+    assert_eq!(world.rolls(), 1);
+}
+
+#[test]
+fn a_thin_sibling_that_ticked_during_the_silence_shows_that_the_session_lives() {
+    let mut world = World::new();
+    world.contract("btc").stale_after = Some(Duration::from_secs(3600));
+    world.quiet(BTC_QUOTES, 20);
+    world.silence(&[MNQ_QUOTES, MNQ_TRADES], 60);
+    assert_eq!(world.look().incidents[0].cause, Cause::StreamSilent);
+}
+
+#[test]
 fn nothing_is_done_on_a_report_of_unknown_age() {
     let mut world = World::new();
     world.confirmed = false;

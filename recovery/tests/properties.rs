@@ -97,6 +97,9 @@ proptest! {
         world.reporting = true;
         world.paused = false;
         world.run(300);
+        while world.pod.is_none() {
+            world.run(1);
+        }
         world.socket(SocketState::Connected);
         world.flow_all();
         world.run(60);

@@ -130,6 +130,13 @@ impl World {
         self.transition();
     }
 
+    /// A thin stream that is not stale: its last tick was `ago` seconds ago.
+    pub fn quiet(&mut self, key: &str, ago: u64) {
+        let since = self.now.checked_sub(Duration::from_secs(ago)).unwrap();
+        self.streams.get_mut(key).unwrap().silent_since = Some(since);
+        self.transition();
+    }
+
     pub fn silence_all(&mut self, ago: u64) {
         self.silence(&[MNQ_QUOTES, MNQ_TRADES, BTC_QUOTES], ago);
     }
@@ -252,9 +259,10 @@ impl World {
         self.pods += 1;
         let uid = format!("pod-{}", self.pods);
         self.pod = Some(Pod { uid, seen: self.now, running: Some(self.now), deleting: false, waiting: None });
-        self.streams.values_mut().filter(|stream| stream.state == StreamState::Stale).for_each(|stream| {
-            stream.state = StreamState::Pending;
-        });
+        // A new process knows of no tick and of no session.
+        let restarted = |stream: &&mut Stream| matches!(stream.state, StreamState::Stale | StreamState::Flowing);
+        self.streams.values_mut().filter(restarted).for_each(|stream| stream.state = StreamState::Pending);
+        self.ever_connected = self.socket == SocketState::Connected;
     }
 
     /// A transition is reported at once; it is a heartbeat, too.
