@@ -23,6 +23,8 @@ pub enum Demand {
     None,
     /// IBKR lost all requests (1101): ask for every stream again.
     ResubscribeAll,
+    /// A farm or the link is back, and is said to have kept all requests. Often it has not: look whether ticks come.
+    Verify,
 }
 
 impl Link {
@@ -39,7 +41,7 @@ impl Link {
             }
             1102 => {
                 self.upstream = Some(Upstream::Up);
-                return Demand::None;
+                return Demand::Verify;
             }
             2104 | 2106 | 2158 => FarmState::Ok,
             2103 | 2105 | 2157 => FarmState::Broken,
@@ -50,7 +52,10 @@ impl Link {
         if let Some(name) = farm_name(text)
             && (self.farms.len() < MAX_FARMS || self.farms.contains_key(name))
         {
-            self.farms.insert(name.to_owned(), farm);
+            let before = self.farms.insert(name.to_owned(), farm);
+            if farm == FarmState::Ok && matches!(before, Some(FarmState::Broken | FarmState::Connecting)) {
+                return Demand::Verify;
+            }
         }
         Demand::None
     }
@@ -73,7 +78,10 @@ mod tests {
         let mut link = Link::default();
         assert_eq!(link.apply(1100, "Connectivity between IB and Trader Workstation has been lost."), Demand::None);
         assert_eq!(link.upstream, Some(Upstream::Down));
-        assert_eq!(link.apply(1102, "restored - data maintained. All data farms are connected: usfarm"), Demand::None);
+        assert_eq!(
+            link.apply(1102, "restored - data maintained. All data farms are connected: usfarm"),
+            Demand::Verify
+        );
         assert_eq!(link.upstream, Some(Upstream::Up));
         link.apply(2110, "Connectivity between Trader Workstation and server is broken.");
         assert_eq!(link.apply(1101, "restored - data lost."), Demand::ResubscribeAll);
@@ -87,10 +95,14 @@ mod tests {
         link.apply(2103, "Market data farm connection is broken:usfuture");
         link.apply(2108, "Market data farm connection is inactive but should be available upon demand.:usopt");
         link.apply(2119, "Market data farm is connecting:eufarm");
+        assert_eq!(link.apply(2104, "Market data farm connection is OK:usfarm.nj"), Demand::None);
+        assert_eq!(link.apply(2103, "Market data farm connection is broken:cashfarm"), Demand::None);
+        assert_eq!(link.apply(2104, "Market data farm connection is OK:cashfarm"), Demand::Verify);
         link.apply(2104, "no name");
         link.apply(354, "not a farm:x");
         let farms: Vec<_> = link.farms.iter().map(|(name, state)| (name.as_str(), *state)).collect();
         let expected = [
+            ("cashfarm", FarmState::Ok),
             ("eufarm", FarmState::Connecting),
             ("usfarm.nj", FarmState::Ok),
             ("usfuture", FarmState::Broken),

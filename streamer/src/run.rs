@@ -22,8 +22,9 @@ use crate::{
     ticks::{self, Selection},
 };
 
-/// Levels when RUST_LOG says nothing. The client libraries tell at `info` what is told here in fewer words.
-const DEFAULT_LEVELS: &str = "info,ibapi=warn,kube=warn";
+/// Levels when RUST_LOG says nothing. The client libraries tell at `info`, and of a Kubernetes request that failed even
+/// at `error`, what is told here in fewer words.
+const DEFAULT_LEVELS: &str = "info,ibapi=warn,kube_client::client::builder=off,kube_runtime=warn";
 
 /// Runs a command.
 ///

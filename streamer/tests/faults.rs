@@ -1,5 +1,7 @@
 //! Each fault is seen, named, and left behind when it ends.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod common;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Changes of the manifest act at once, and only where something changed.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod common;
 
 use common::*;

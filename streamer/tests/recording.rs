@@ -1,5 +1,7 @@
 //! What is recorded is what was sent: all of it, once, unchanged.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod common;
 
 use std::{fs, io::Write, path::PathBuf};

@@ -168,7 +168,7 @@ impl Engine {
         }
     }
 
-    fn contract_refused(&mut self, name: &str, code: i32, text: &str, class: ErrorClass, now: Now) {
+    pub(super) fn contract_refused(&mut self, name: &str, code: i32, text: &str, class: ErrorClass, now: Now) {
         let Some(entry) = self.contracts.get_mut(name) else { return };
         entry.failures += 1;
         entry.ask_at = now.mono + retry::pause(class, entry.failures);

@@ -26,6 +26,9 @@ use crate::{
 /// A client that does not end within this time is left to its fate.
 const DISCONNECT_BOUND: Duration = Duration::from_secs(2);
 
+/// Between the end of a session and the next attempt: an instant retry with the same client ID could overtake the end.
+const AFTER_DISCONNECT: Duration = Duration::from_millis(100);
+
 /// Where the session stands.
 pub enum Phase {
     /// No session; the next attempt is due then.
@@ -81,6 +84,7 @@ impl Engine {
         let attempt = connect::round(
             endpoints(gateway, self.last_good.as_ref()),
             ids.current(),
+            connect::capacity(self.streams.values().filter(|stream| stream.lined).count()),
             gateway.connect_timeout.get(),
             fields(gateway),
         );
@@ -174,7 +178,10 @@ impl Engine {
             }
         }
         self.phase = Phase::Down { retry_at: now.mono + pause };
-        self.settle_reconnect(ActionState::Failed, failure.message.clone());
+        // A client ID in use is on its way to be free, or to give way to the next.
+        if failure.state != SocketState::ClientIdInUse {
+            self.settle_reconnect(ActionState::Failed, failure.message.clone());
+        }
     }
 
     pub(super) fn lost(&mut self, failure: &Failure, now: Now) {
@@ -182,12 +189,13 @@ impl Engine {
         self.end_session(now);
     }
 
-    /// Ends the session, if there is one, and lets the next attempt follow at once.
+    /// Ends the session, if there is one. The next attempt follows when the gateway has read the end of this one.
     pub(super) fn end_session(&mut self, now: Now) {
-        let phase = std::mem::replace(&mut self.phase, Phase::Down { retry_at: now.mono });
+        let phase = std::mem::replace(&mut self.phase, Phase::Down { retry_at: now.mono + AFTER_DISCONNECT });
         // What an attempt or the old session still reports is of no interest.
         self.generation += 1;
         self.link = Link::default();
+        self.verify = None;
         self.streams.values_mut().for_each(super::stream::StreamEntry::session_lost);
         self.contracts.values_mut().for_each(super::contracts::ContractEntry::session_lost);
         if let Phase::Up(session) = phase {
@@ -212,8 +220,10 @@ impl Engine {
         if classify(notice.code, &notice.message) == ErrorClass::CompetingSession {
             self.begin_hold(notice.code, &notice.message, now);
         }
-        if self.link.apply(notice.code, &notice.message) == Demand::ResubscribeAll {
-            self.restart_all(now.mono);
+        match self.link.apply(notice.code, &notice.message) {
+            Demand::None => {}
+            Demand::ResubscribeAll => self.restart_all(now.mono),
+            Demand::Verify => self.verify_later(now.mono),
         }
     }
 

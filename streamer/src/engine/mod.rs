@@ -8,6 +8,7 @@ mod manifest;
 mod orders;
 mod stream;
 mod streams;
+mod verify;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -154,6 +155,8 @@ pub struct Engine {
     hold: Option<Canary>,
     /// Numbers subscriptions and look-ups.
     serial: u64,
+    /// When something was restored, and when streams that have been silent since are asked for again.
+    verify: Option<(Duration, Duration)>,
     desk: Desk,
     /// The action under way: its id, and the streams that are still to be asked for (none for a Reconnect).
     pending: Option<(String, BTreeSet<StreamKey>)>,
@@ -193,6 +196,7 @@ impl Engine {
             spacing: Spacing::default(),
             hold: None,
             serial: 0,
+            verify: None,
             desk: Desk::new(pod_uid),
             pending: None,
         };
@@ -226,7 +230,13 @@ impl Engine {
         let now = self.tools.clock.now();
         let mut due = now.mono + LONGEST_REST;
         if self.spec.is_some() {
-            for next in [self.connect_if_due(now), self.look_up_if_due(now), self.subscribe_if_due(now)] {
+            let next = [
+                self.connect_if_due(now),
+                self.look_up_if_due(now),
+                self.verify_if_due(now),
+                self.subscribe_if_due(now),
+            ];
+            for next in next {
                 due = next.map_or(due, |next| due.min(next));
             }
             let next = self.judge(now);
@@ -302,3 +312,7 @@ impl Engine {
         self.tools.clock.now()
     }
 }
+
+#[cfg(test)]
+#[path = "engine_tests.rs"]
+mod tests;

@@ -1,6 +1,6 @@
 //! One round of attempts to reach the gateway.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use ibapi::{Client, RateLimiter, subscriptions::NoticeStream};
 use marketstream_crds::SocketState;
@@ -9,9 +9,18 @@ use tokio::{net::TcpStream, time::timeout};
 use super::{endpoints::Endpoint, failure::Failure};
 use crate::pacing::REQUESTS_PER_SECOND;
 
-/// Frames that one subscription may have waiting. At 16,384 a pause of 100 ms at 10,000 ticks a second loses nothing,
-/// at 1,024 it does (both measured); a slot costs about 130 bytes.
-const CHANNEL_CAPACITY: usize = 16_384;
+/// Frames that one subscription may have waiting: a pause of 100 ms at 10,000 ticks a second loses nothing at the
+/// upper bound, and little at the lower one (both measured).
+const CAPACITY: RangeInclusive<usize> = 1_024..=16_384;
+/// Frames that all subscriptions together may have waiting. The library takes their memory at once, about 130 bytes
+/// each (measured): 8 MiB.
+const ALL_CAPACITY: usize = 65_536;
+
+/// Frames that each of so many subscriptions may have waiting.
+#[must_use]
+pub fn capacity(streams: usize) -> usize {
+    (ALL_CAPACITY / streams.max(1)).clamp(*CAPACITY.start(), *CAPACITY.end())
+}
 
 /// A session that is up.
 pub struct Connection {
@@ -30,12 +39,13 @@ pub struct Connection {
 pub async fn round(
     endpoints: Vec<Endpoint>,
     client_id: i32,
+    capacity: usize,
     bound: Duration,
     fields: &'static str,
 ) -> Result<Connection, (Failure, Option<Endpoint>)> {
     let mut worst: Option<(Failure, Endpoint)> = None;
     for endpoint in endpoints {
-        match attempt(&endpoint, client_id, bound, fields).await {
+        match attempt(&endpoint, client_id, capacity, bound, fields).await {
             Ok((client, notices)) => return Ok(Connection { client, notices, endpoint }),
             Err(failure) => {
                 let in_use = failure.state == SocketState::ClientIdInUse;
@@ -60,6 +70,7 @@ pub async fn round(
 async fn attempt(
     endpoint: &Endpoint,
     client_id: i32,
+    capacity: usize,
     bound: Duration,
     fields: &str,
 ) -> Result<(Client, NoticeStream), Failure> {
@@ -67,7 +78,7 @@ async fn attempt(
         .address(endpoint.to_string())
         .client_id(client_id)
         .max_reconnect_attempts(0)
-        .channel_capacity(CHANNEL_CAPACITY)
+        .channel_capacity(capacity)
         .rate_limiter(RateLimiter::per_second(REQUESTS_PER_SECOND));
     // The library bounds neither the connection nor the handshake (measured): a silent gateway would hold us for ever.
     match timeout(bound, builder.connect_with_notice_stream()).await {

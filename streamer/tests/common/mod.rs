@@ -1,6 +1,7 @@
 //! A simulated gateway, the streamer's core beside it, and waiting for conditions.
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 

@@ -1,0 +1,174 @@
+//! The engine without a gateway: what it makes of events.
+
+use marketstream_crds::{StreamState, Upstream};
+use serde_json::json;
+
+use super::{stream::Origin, *};
+use crate::{recorder::Recorder, test_support::spec};
+
+struct Bench {
+    engine: Engine,
+    published: watch::Receiver<Arc<Snapshot>>,
+    recorder: Option<Recorder>,
+    _data: tempfile::TempDir,
+}
+
+impl Bench {
+    /// Two contracts, three streams, two lines.
+    fn new() -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let clock = Clock::start();
+        let heart = Arc::new(Heart::new(clock));
+        let cadence = crate::recorder::Cadence { flush: Duration::from_secs(1), sync: Duration::from_secs(1) };
+        let recorder = Recorder::start(data.path().to_owned(), cadence, clock, heart.clone()).unwrap();
+        let tools =
+            Tools { clock, counters: Arc::default(), heart, store: Store::new(data.path()), feed: recorder.feed() };
+        let (mut engine, published) = Engine::new(tools, "uid".to_owned());
+        let spec = spec(json!({
+            "contracts": [
+                {"name": "a", "conId": 1, "ticks": ["Last", "BidAsk"]},
+                {"name": "b", "conId": 2, "ticks": ["Last"]},
+            ],
+            "gateway": {"external": {"host": "127.0.0.1", "ports": [1]}},
+            "limits": {"tickByTick": 2},
+        }));
+        engine.take_manifest(Manifest { spec, client_id: None, action: None, acknowledged: None, stored: false });
+        Self { engine, published, recorder: Some(recorder), _data: data }
+    }
+
+    fn notice(&mut self, code: i32, text: &str) {
+        let notice = Notice {
+            request_id: None,
+            code,
+            message: text.to_owned(),
+            error_time: None,
+            advanced_order_reject_json: String::new(),
+        };
+        let generation = self.engine.generation;
+        self.engine.take_event(Event::Notice { generation, notice });
+    }
+
+    fn stream(&mut self, key: &str) -> &mut StreamEntry {
+        self.engine.streams.iter_mut().find(|(known, _)| known.to_string() == key).unwrap().1
+    }
+
+    fn wanted(&self) -> Vec<String> {
+        let wanted = self.engine.streams.iter().filter(|(_, stream)| stream.wanted_at.is_some());
+        wanted.map(|(key, _)| key.to_string()).collect()
+    }
+
+    fn not_wanted(&mut self) {
+        self.engine.streams.values_mut().for_each(|stream| stream.wanted_at = None);
+    }
+
+    fn states(&mut self) -> Vec<StreamState> {
+        self.engine.turn();
+        self.published.borrow().streams.iter().map(|stream| stream.state).collect()
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        if let Some(recorder) = self.recorder.take() {
+            recorder.stop();
+        }
+    }
+}
+
+#[tokio::test]
+async fn data_lost_asks_for_every_stream_with_a_line() {
+    let mut bench = Bench::new();
+    bench.not_wanted();
+    bench.notice(1100, "Connectivity between IBKR and TWS has been lost");
+    bench.engine.turn();
+    assert_eq!(bench.published.borrow().link.upstream, Some(Upstream::Down));
+    assert!(bench.wanted().is_empty());
+    bench.notice(1101, "Connectivity between IBKR and TWS has been restored - data lost");
+    assert_eq!(bench.wanted(), ["a/Last", "a/BidAsk"]);
+    assert_eq!(bench.engine.link.upstream, Some(Upstream::Up));
+}
+
+#[tokio::test]
+async fn notices_of_an_earlier_session_are_ignored() {
+    let mut bench = Bench::new();
+    bench.engine.generation += 1;
+    let notice = Notice {
+        request_id: None,
+        code: 1100,
+        message: String::new(),
+        error_time: None,
+        advanced_order_reject_json: String::new(),
+    };
+    bench.engine.take_event(Event::Notice { generation: 0, notice });
+    assert_eq!(bench.engine.link.upstream, None);
+}
+
+#[tokio::test]
+async fn a_competing_session_holds_every_stream_with_a_line() {
+    let mut bench = Bench::new();
+    bench.notice(10197, "No market data during competing live session");
+    assert!(bench.wanted().is_empty());
+    assert_eq!(bench.states(), [StreamState::Rejected; 3]);
+    let code = |bench: &mut Bench, key: &str| bench.stream(key).error.as_ref().map(|error| error.code);
+    assert_eq!((code(&mut bench, "a/Last"), code(&mut bench, "b/Last")), (Some(10197), Some(0)));
+    // A new session tries at once, with one stream only.
+    let now = bench.engine.now();
+    bench.engine.ask_for_all(now.mono);
+    assert_eq!(bench.engine.hold.as_ref().map(Canary::due), Some(now.mono));
+    assert!(bench.wanted().is_empty());
+    bench.engine.end_hold(now);
+    assert_eq!(bench.wanted(), ["a/Last", "a/BidAsk"]);
+}
+
+#[tokio::test]
+async fn an_unknown_contract_holds_back_its_own_streams_only() {
+    let mut bench = Bench::new();
+    bench.stream("b/Last").lined = true;
+    let now = bench.engine.now();
+    let refused = || Err(Unresolved::Refused(200, "No security definition has been found".to_owned()));
+    // Nothing of that name was asked for.
+    bench.engine.details(99, "a", refused(), now);
+    assert!(!bench.stream("a/Last").is_refused());
+    bench.engine.contract_refused("a", 200, "unknown", marketstream_recovery::codes::ErrorClass::ContractInvalid, now);
+    assert!(bench.stream("a/Last").is_refused_by(Origin::Contract));
+    assert!(bench.stream("a/BidAsk").is_refused_by(Origin::Contract));
+    assert!(!bench.stream("b/Last").is_refused_by(Origin::Contract));
+}
+
+#[tokio::test]
+async fn after_a_restored_link_only_silent_streams_that_run_are_asked_for_again() {
+    let mut bench = Bench::new();
+    bench.not_wanted();
+    let now = bench.engine.now();
+    for key in ["a/Last", "a/BidAsk"] {
+        let task = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(std::future::pending()));
+        bench.stream(key).start(1, task, now.mono);
+    }
+    bench.notice(1102, "Connectivity between IBKR and TWS has been restored - data maintained");
+    let due = bench.engine.verify.unwrap().1;
+    assert_eq!(bench.engine.verify_if_due(bench.engine.now()), Some(due));
+    let heard = bench.engine.now();
+    bench.stream("a/Last").pulse.beat(heard);
+    let later = Now { mono: due, ..bench.engine.now() };
+    assert_eq!(bench.engine.verify_if_due(later), None);
+    assert_eq!(bench.wanted(), ["a/BidAsk"]);
+}
+
+#[tokio::test]
+async fn it_reports_only_after_the_resource_was_read() {
+    let mut bench = Bench::new();
+    bench.engine.turn();
+    assert!(bench.published.borrow().reportable);
+    let (engine, published) = Engine::new(
+        Tools {
+            clock: Clock::start(),
+            counters: Arc::default(),
+            heart: bench.engine.tools.heart.clone(),
+            store: bench.engine.tools.store.clone(),
+            feed: bench.engine.tools.feed.clone(),
+        },
+        "uid".to_owned(),
+    );
+    engine.publish_changes();
+    assert!(!published.borrow().reportable);
+}
