@@ -21,8 +21,8 @@ QUIET = STEP_LOG=target/test/$@.log $(STEP)
 IMAGES := $(MARKETSTREAM_CACHE)/images/$(MARKETSTREAM_TAG)
 ARCHIVES := $(foreach image,operator streamer ib-gateway-sim e2e,$(IMAGES)/$(image).tar)
 PROGRAMS := marketstream-operator marketstream-streamer ib-gateway-sim marketstream-e2e
-CRD_FILES := crds/marketstreams.yaml charts/marketstream/files/marketstreams.yaml
-CRDGEN := cargo run --quiet --locked --package marketstream-crds --features crdgen --bin crdgen --
+# The whole workspace is always selected, so that dependencies are built once, with one set of features.
+CARGO_TEST := cargo test --quiet --locked --workspace
 # Two cores: more scenarios at once would only slow each other.
 E2E_THREADS ?= 6
 
@@ -63,13 +63,12 @@ test: ## Everything that CI checks, scenarios on a real Kubernetes included
 check: ## Format, clippy, unit tests, generated files, chart
 	@$(QUIET) "format" cargo fmt --all --check
 	@$(QUIET) "clippy, warnings are errors" cargo clippy --quiet --locked --workspace --all-targets --all-features -- --deny warnings
-	@$(STEP) "unit and integration tests" cargo test --quiet --locked --workspace
-	@$(QUIET) "generated files are up to date" $(CRDGEN) --check $(CRD_FILES)
+	@$(STEP) "unit and integration tests, generated files" $(CARGO_TEST)
 	@$(QUIET) "the node's own tests" bash -c 'cd e2e/node && GOWORK=off go vet ./... && GOWORK=off go test ./...'
 
 .PHONY: generate
 generate: ## Write the files that are generated from code
-	@$(CRDGEN) $(CRD_FILES)
+	@UPDATE_GENERATED=1 $(CARGO_TEST) --test generated
 
 # --- Programs and images ----------------------------------------------------------------------------------------
 
@@ -91,7 +90,7 @@ export TICKS := $(MARKETSTREAM_CACHE)/ticks/btcusd/btcusd.ticks
 
 .PHONY: ticks
 ticks: build ## Fetch the real BTC/USD quotes and trades that the simulator replays
-	@$(STEP) "real BTC/USD ticks" simulator/fetch-btcusd.sh $(TICKS)
+	@$(STEP) "real BTC/USD ticks" env IB_GATEWAY_SIM=$(programs)/ib-gateway-sim simulator/fetch-btcusd.sh $(TICKS)
 
 # --- On a cluster -----------------------------------------------------------------------------------------------
 
@@ -124,5 +123,5 @@ e2e: ## The scenarios on a real Kubernetes (SCENARIO=name for some of them)
 .PHONY: cluster-e2e
 cluster-e2e:
 	@$(with_cluster) $(MAKE) chart load install; \
-	  $(STEP) "scenarios" cargo test --quiet --locked --release --package marketstream-e2e --features cluster \
+	  $(STEP) "scenarios" $(CARGO_TEST) --features marketstream-e2e/cluster --test scenarios --test operator_killed \
 	    -- --test-threads $(E2E_THREADS) $(SCENARIO)
