@@ -36,11 +36,8 @@ help: ## List the targets
 
 .PHONY: demo
 demo: ## The main job on a real Kubernetes: outages, and how they end (leaves the cluster up)
-	@mkdir -p target/demo
-	@if [[ -z "$$CONTEXT" ]]; then trap '$(NODE) down --name $(NAME) || true' INT TERM; fi; \
-	  $(MAKE) deps node-build images; \
-	  $(MAKE) node-up; \
-	  $(MAKE) cluster-demo
+	@trap 'echo; echo "Interrupted: ending the node."; $(MAKE) node-down; exit 130' INT TERM; \
+	  $(MAKE) deps node-build images node-up cluster-demo
 
 # The rest of the demo, with a kubeconfig of the cluster.
 .PHONY: cluster-demo
@@ -123,5 +120,5 @@ e2e: ## The scenarios on a real Kubernetes (SCENARIO=name for some of them)
 .PHONY: cluster-e2e
 cluster-e2e:
 	@$(with_cluster) $(MAKE) chart load install; \
-	  $(STEP) "scenarios" $(CARGO_TEST) --features marketstream-e2e/cluster --test scenarios --test operator_killed \
+	  $(STEP) "scenarios" $(filter-out --quiet,$(CARGO_TEST)) --features marketstream-e2e/cluster --test scenarios --test operator_killed \
 	    -- --test-threads $(E2E_THREADS) $(SCENARIO)
