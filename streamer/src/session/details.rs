@@ -134,6 +134,8 @@ fn hours(wanted: Hours, details: &ContractDetails) -> Option<TradingHours> {
 
 #[cfg(test)]
 mod tests {
+    use marketstream_recovery::hours::SessionState;
+
     use super::*;
 
     fn details(con_id: i32, exchange: &str) -> ContractDetails {
@@ -178,5 +180,22 @@ mod tests {
         let Err(Unresolved::Invalid(message)) = choose(&Contract::default(), answer) else { panic!("not refused") };
         assert!(message.contains("2 contracts") && message.contains("lastTradeDate") && message.contains("conId 2"));
         assert_eq!(choose(&Contract::default(), Vec::new()).unwrap_err(), Unresolved::NoAnswer);
+    }
+
+    #[test]
+    fn auto_reads_the_trading_hours_of_a_future_and_the_liquid_hours_of_a_stock() {
+        let text = |text: &str| vec![text.to_owned(), "20261126:CLOSED".to_owned()];
+        for (kind, second_open) in [(SecurityType::Future, true), (SecurityType::Stock, false)] {
+            let mut details = details(1, "CME");
+            details.contract.security_type = kind;
+            details.time_zone_id = "US/Central".to_owned();
+            details.trading_hours = text("20261124:1700-20261125:1600");
+            details.liquid_hours = text("20261125:0830-20261125:1500");
+            let hours = hours(Hours::Auto, &details).unwrap();
+            // 02:00 in Chicago.
+            let state = hours.at("2026-11-25T08:00:00Z".parse().unwrap());
+            assert_eq!(matches!(state, SessionState::Open { .. }), second_open, "{state:?}");
+        }
+        assert_eq!(hours(Hours::Trading, &details(1, "CME")), None);
     }
 }
