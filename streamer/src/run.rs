@@ -74,8 +74,10 @@ fn run(args: RunArgs) -> anyhow::Result<()> {
     let mut hearts = core.hearts();
     hearts.push(("reporter", reporter_heart.clone()));
     let view = http::View { facts: core.facts(), hearts };
-    let server =
-        http::serve(args.listen, view, stop.clone()).with_context(|| format!("cannot listen on {}", args.listen))?;
+    // The port closes last: who waits for it to close, such as the gateway's preStop hook, waits for all of us.
+    let stop_server = CancellationToken::new();
+    let server = http::serve(args.listen, view, stop_server.clone())
+        .with_context(|| format!("cannot listen on {}", args.listen))?;
 
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -93,6 +95,7 @@ fn run(args: RunArgs) -> anyhow::Result<()> {
         anyhow::Ok(())
     })?;
     core.stop();
+    stop_server.cancel();
     if server.join().is_err() {
         tracing::error!("the HTTP thread had died");
     }

@@ -35,11 +35,13 @@ pub struct ContractEntry {
     under_way: Option<(u64, AbortOnDropHandle<()>)>,
     ask_at: Duration,
     failures: u32,
+    /// The last look-up got no answer.
+    unanswered: bool,
 }
 
 impl ContractEntry {
     pub fn new(wanted: Contract, now: Duration) -> Self {
-        Self { wanted, resolved: None, under_way: None, ask_at: now, failures: 0 }
+        Self { wanted, resolved: None, under_way: None, ask_at: now, failures: 0, unanswered: false }
     }
 
     pub fn con_id(&self) -> Option<i32> {
@@ -64,6 +66,13 @@ impl ContractEntry {
 
     pub fn session_lost(&mut self) {
         self.under_way = None;
+    }
+
+    /// A farm is up: gateways leave requests unanswered that came before (IBKR's documentation).
+    pub fn farm_up(&mut self, now: Duration) {
+        if self.unanswered {
+            self.ask_at = now;
+        }
     }
 
     /// Takes the entry of a changed manifest in, and asks again for a contract that was refused. Returns whether it may
@@ -130,6 +139,7 @@ impl Engine {
         if entry.under_way.take_if(|(asked, _)| *asked == serial).is_none() {
             return;
         }
+        entry.unanswered = matches!(outcome, Err(Unresolved::NoAnswer));
         match outcome {
             Ok(resolved) => {
                 tracing::info!(contract = name, con_id = resolved.contract.contract_id, "the contract is known");

@@ -29,6 +29,11 @@ const DISCONNECT_BOUND: Duration = Duration::from_secs(2);
 /// Between the end of a session and the next attempt: an instant retry with the same client ID could overtake the end.
 const AFTER_DISCONNECT: Duration = Duration::from_millis(100);
 
+const FARM_OK: i32 = 2104;
+const HISTORY_FARM_OK: i32 = 2106;
+const DEFINITIONS_FARM_OK: i32 = 2158;
+const CLIENT_ID_IN_USE: i32 = 326;
+
 /// Where the session stands.
 pub enum Phase {
     /// No session; the next attempt is due then.
@@ -172,7 +177,7 @@ impl Engine {
         self.socket.failed(failure, endpoint, now);
         let mut pause = self.spec.as_ref().map_or(Duration::from_secs(5), |spec| retry_pause(&spec.gateway));
         if failure.state == SocketState::ClientIdInUse {
-            self.tools.counters.notice(326);
+            self.tools.counters.notice(CLIENT_ID_IN_USE);
             if let Some(ids) = &mut self.ids {
                 pause = ids.refused();
             }
@@ -219,6 +224,9 @@ impl Engine {
         tracing::info!(code = notice.code, "notice: {}", notice.message);
         if classify(notice.code, &notice.message) == ErrorClass::CompetingSession {
             self.begin_hold(notice.code, &notice.message, now);
+        }
+        if matches!(notice.code, FARM_OK | HISTORY_FARM_OK | DEFINITIONS_FARM_OK) {
+            self.contracts.values_mut().for_each(|contract| contract.farm_up(now.mono));
         }
         match self.link.apply(notice.code, &notice.message) {
             Demand::None => {}
