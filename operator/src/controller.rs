@@ -30,18 +30,15 @@ use kube::{
         watcher,
     },
 };
-use marketstream_crds::{Health, MarketStream, StreamerStatus, names};
+use marketstream_crds::{Health, StreamerStatus, names};
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     error::Error,
     metrics::Metrics,
-    reconcile::{Context, reconcile_guarded},
+    reconcile::{Context, Guarded, reconcile_guarded},
 };
-
-/// One object that is no valid MarketStream must not stop the watch of all others.
-pub type Guarded = DeserializeGuard<MarketStream>;
 
 /// No single reconcile may hold its object and its slot for longer.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
@@ -191,23 +188,13 @@ fn relevant(object: &Guarded) -> Option<u64> {
     (&meta.uid, meta.generation, &meta.labels, &meta.annotations, &meta.deletion_timestamp.is_some()).hash(&mut hasher);
     match &object.0 {
         Ok(ms) => {
-            let report = ms.status.as_ref().and_then(|status| status.streamer.as_ref()).map(without_heartbeat);
+            let report =
+                ms.status.as_ref().and_then(|status| status.streamer.as_ref()).map(StreamerStatus::without_clock);
             serde_json::to_string(&report).ok().hash(&mut hasher);
         }
         Err(_) => meta.resource_version.hash(&mut hasher),
     }
     Some(hasher.finish())
-}
-
-/// The report without what changes by the mere passing of time.
-fn without_heartbeat(report: &StreamerStatus) -> StreamerStatus {
-    let mut report = report.clone();
-    report.heartbeat_time = report.socket.since;
-    report.last_tick_time = None;
-    report.summary.clear();
-    report.socket.down_seconds = 0.0;
-    report.streams.iter_mut().for_each(|stream| stream.silent_seconds = 0.0);
-    report
 }
 
 fn pods(

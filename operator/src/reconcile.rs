@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::Pod};
 use kube::{
     Client, Resource, ResourceExt,
+    core::DeserializeGuard,
     runtime::{
         controller::Action,
         events::{Event, EventType, Recorder},
@@ -23,7 +24,6 @@ use crate::{
     apply::{self, Applied},
     build::{self, Settings, Situation},
     conditions::{self, Facts},
-    controller::Guarded,
     error::Error,
     memory::Memory,
     metrics::Metrics,
@@ -34,6 +34,9 @@ use crate::{
 const RESYNC: Duration = Duration::from_secs(600);
 /// The other owner of a login goes without an event of ours.
 const LOGIN_RETRY: Duration = Duration::from_secs(5);
+
+/// One object that is no valid MarketStream must not stop the watch of all others.
+pub type Guarded = DeserializeGuard<MarketStream>;
 
 /// What every reconcile uses.
 pub struct Context {

@@ -96,7 +96,7 @@ pub fn decide(view: &View<'_>, now: Timestamp, policy: &Policy) -> Decision {
     Decision {
         health: health(view, policy, now),
         level: worst.map_or(0, |incident| incident.level),
-        cause: worst.map(|incident| incident.cause),
+        cause: worst.filter(|incident| incident.recovered_time.is_none()).map(|incident| incident.cause),
         client_id: state.client_id,
         delete_pod: unfinished_roll(view, state.action.as_ref(), now),
         look_again: state.look.iter().copied().filter(|time| *time > now).min(),

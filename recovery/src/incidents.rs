@@ -5,6 +5,7 @@ use marketstream_crds::{Cause, Incident, Scope, StreamState, StreamStatus};
 
 use crate::{
     cause::{self, Finding},
+    ladder,
     policy::Policy,
     view::{View, after},
 };
@@ -69,7 +70,11 @@ impl Tracker<'_> {
                 self.open(Scope::Session, after_hold, vec![]);
             }
             Some(incident) => {
-                self.result.open.push(Incident { cause: finding.cause, recovered_time: None, ..incident });
+                // A session that comes up after our own action has no evidence yet; that action's cause stands.
+                let verified = ladder::verification_end(self.view, self.policy, &incident);
+                let starting = finding.cause == Cause::Unknown && verified.is_some_and(|end| self.now < end);
+                let cause = if starting { incident.cause } else { finding.cause };
+                self.result.open.push(Incident { cause, recovered_time: None, ..incident });
             }
             None => self.open(Scope::Session, finding, vec![]),
         }

@@ -136,7 +136,7 @@ fn retry(view: &View<'_>, policy: &Policy, incident: &Incident) -> Option<Step> 
 }
 
 /// When the effect of the last action is known. Never later than the next rung would have been due after that action.
-fn verification_end(view: &View<'_>, policy: &Policy, incident: &Incident) -> Option<Timestamp> {
+pub(crate) fn verification_end(view: &View<'_>, policy: &Policy, incident: &Incident) -> Option<Timestamp> {
     let last = incident.rungs.iter().rev().find(|rung| rung.action.is_some())?;
     let kind = last.action?;
     let following = ((last.level + 1)..=CRITICAL).find(|level| allows(incident.cause, *level, view));

@@ -35,6 +35,28 @@ fn level_3_replaces_the_pod_and_takes_the_next_client_id() {
 }
 
 #[test]
+fn the_cause_of_a_roll_stands_while_the_new_pod_connects() {
+    let mut world = World::new();
+    world.silence_all(60);
+    world.run(240);
+    world.never_connected(SocketState::Connecting);
+    world.run(60);
+    assert_eq!((world.incident().cause, world.incident().level), (Cause::Zombie, 3));
+    world.run(300);
+    assert_eq!(world.incident().cause, Cause::Unknown, "a pod that never connects must not be rolled again");
+}
+
+#[test]
+fn what_passed_before_a_warning_is_no_history() {
+    let mut world = World::new();
+    world.socket(SocketState::Closed);
+    world.run(5);
+    world.socket(SocketState::Connected);
+    world.run(20);
+    assert!(world.status.incidents.is_empty() && world.status.history.is_empty());
+}
+
+#[test]
 fn client_ids_go_round_the_pool() {
     let pool = World::new().spec.gateway.client_id;
     assert_eq!([851, 857, 858, 900, 1].map(|id| pool.next(id)), [852, 858, 851, 853, 858]);

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     facts::{Facts, Heart},
-    status::{Identity, build, essence},
+    status::{Identity, build},
 };
 
 /// Transitions that follow each other faster are written together.
@@ -45,14 +45,14 @@ impl Schedule {
         }
         match &self.written {
             None => Duration::ZERO,
-            Some((known, at)) if *known == essence(status) => *at + heartbeat,
+            Some((known, at)) if *known == status.without_clock() => *at + heartbeat,
             Some((_, at)) => *at + COALESCE.min(heartbeat),
         }
     }
 
     /// It was written.
     pub fn wrote(&mut self, status: &StreamerStatus, now: Duration) {
-        self.written = Some((essence(status), now));
+        self.written = Some((status.without_clock(), now));
         self.failed = None;
     }
 

@@ -82,17 +82,3 @@ fn seconds(duration: Duration) -> f64 {
 pub fn text(text: &str) -> String {
     text.chars().take(MAX_TEXT).collect()
 }
-
-/// The report without what changes between transitions, for comparison.
-#[must_use]
-pub fn essence(status: &StreamerStatus) -> StreamerStatus {
-    let mut essence = status.clone();
-    essence.heartbeat_time = essence.socket.since;
-    essence.last_tick_time = None;
-    essence.summary.clear();
-    essence.socket.down_seconds = 0.0;
-    for stream in &mut essence.streams {
-        stream.silent_seconds = 0.0;
-    }
-    essence
-}

@@ -1,0 +1,182 @@
+//! Faults, why they are, and what is done about them.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Time;
+
+/// Why data do not flow, as far as the evidence tells.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
+pub enum Cause {
+    /// Session: no heartbeat of the streamer, or its pod does not run.
+    NotReporting,
+    /// Session: another session of the same user holds the market data.
+    CompetingSession,
+    /// Session: the gateway still holds the client ID (error 326).
+    ClientIdInUse,
+    /// Session: the API port refuses or closed, after a session had been up in this pod.
+    GatewayDown,
+    /// Session: the port accepts and there is no handshake, or the time probe stays unanswered.
+    GatewayHung,
+    /// Session: the socket is up and every stream that should flow is silent.
+    Zombie,
+    /// Stream: IBKR does not know the contract (200, 203, 321).
+    ContractInvalid,
+    /// Stream: refused by the gateway, or beyond the account's tick-by-tick lines.
+    Rejected,
+    /// Stream: its session is closed. Excuses silence; never an incident.
+    MarketClosed,
+    /// Stream: silent while its siblings flow.
+    StreamSilent,
+    /// Either: no data, and none of the above.
+    Unknown,
+}
+
+impl Cause {
+    /// The name in status, conditions, events and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotReporting => "NotReporting",
+            Self::CompetingSession => "CompetingSession",
+            Self::ClientIdInUse => "ClientIdInUse",
+            Self::GatewayDown => "GatewayDown",
+            Self::GatewayHung => "GatewayHung",
+            Self::Zombie => "Zombie",
+            Self::ContractInvalid => "ContractInvalid",
+            Self::Rejected => "Rejected",
+            Self::MarketClosed => "MarketClosed",
+            Self::StreamSilent => "StreamSilent",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Whether an incident covers the whole login session or some of its streams.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+pub enum Scope {
+    /// All streams.
+    Session,
+    /// The streams that it lists.
+    Stream,
+}
+
+/// One fault and what was done about it.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Incident {
+    /// Identifier, unique within the MarketStream.
+    #[schemars(length(max = 64))]
+    pub id: String,
+    /// Session or Stream.
+    pub scope: Scope,
+    /// When data should first have come and did not, on the operator's clock.
+    pub since: Time,
+    /// Cause, as the evidence stands now.
+    pub cause: Cause,
+    /// Affected streams, `contract/TickType`; empty for a whole session.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), inner(length(max = 80)))]
+    pub streams: Vec<String>,
+    /// Highest rung that fired: 0 to 4.
+    #[schemars(range(min = 0, max = 4))]
+    pub level: u8,
+    /// Actions taken at levels 2 and 3.
+    #[schemars(range(min = 0))]
+    pub attempts: i32,
+    /// The rungs that fired, the oldest first; the newest are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 12))]
+    pub rungs: Vec<Rung>,
+    /// What was done last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_action: Option<ActionKind>,
+    /// What comes next, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub next_action: Option<String>,
+    /// When that is due, unless data flow before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_action_time: Option<Time>,
+    /// Since when all affected streams flow again; the incident closes when that has lasted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovered_time: Option<Time>,
+    /// When the incident closed (in `history` only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_time: Option<Time>,
+}
+
+/// A rung of the ladder that fired.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Rung {
+    /// 1 warning, 2 restart of streams, 3 reset of the connection, 4 Critical.
+    #[schemars(range(min = 1, max = 4))]
+    pub level: u8,
+    /// When it was due.
+    pub due_time: Time,
+    /// When it fired.
+    pub time: Time,
+    /// The action that it took, at levels 2 and 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<ActionKind>,
+}
+
+/// What recovery does to the data path.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+pub enum ActionKind {
+    /// Cancel the silent streams and subscribe them again.
+    RestartStreams,
+    /// A new API session with the next client ID.
+    Reconnect,
+    /// Replace the pod; the new one uses the next client ID.
+    RollPod,
+}
+
+impl ActionKind {
+    /// The name in status, events and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RestartStreams => "RestartStreams",
+            Self::Reconnect => "Reconnect",
+            Self::RollPod => "RollPod",
+        }
+    }
+}
+
+/// An action, written before it is carried out, so that it survives a restart of either side.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Action {
+    /// Identifier; the streamer acts on each one once.
+    #[schemars(length(max = 64))]
+    pub id: String,
+    /// The incident that it belongs to.
+    #[schemars(length(max = 64))]
+    pub incident: String,
+    /// What to do.
+    pub kind: ActionKind,
+    /// Streams to restart, `contract/TickType` (RestartStreams only).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), inner(length(max = 80)))]
+    pub streams: Vec<String>,
+    /// API client ID to use from now on.
+    pub client_id: i32,
+    /// The pod that it is meant for; another pod must not act on it.
+    #[serde(rename = "podUID")]
+    #[schemars(length(max = 64))]
+    pub pod_uid: String,
+    /// When it was decided, on the operator's clock.
+    pub issued_at: Time,
+    /// What is not acknowledged by then has failed, on the operator's clock.
+    pub deadline: Time,
+}
