@@ -90,8 +90,9 @@ pub fn decide(view: &View<'_>, now: Timestamp, policy: &Policy) -> Decision {
     state.look.extend(
         open.iter().filter_map(|incident| incident.recovered_time).map(|time| after(time.get(), policy.settle.get())),
     );
-    let history =
-        tracked.closed.into_iter().rev().chain(view.status.history.iter().cloned()).take(MAX_HISTORY).collect();
+    // What passed before anybody was warned is no history.
+    let told = tracked.closed.into_iter().rev().filter(|incident| incident.level > 0);
+    let history = told.chain(view.status.history.iter().cloned()).take(MAX_HISTORY).collect();
     let worst = open.first();
     Decision {
         health: health(view, policy, now),

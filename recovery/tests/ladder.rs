@@ -53,7 +53,8 @@ fn what_passed_before_a_warning_is_no_history() {
     world.run(5);
     world.socket(SocketState::Connected);
     world.run(20);
-    assert!(world.status.incidents.is_empty() && world.status.history.is_empty());
+    assert!(world.status.incidents.is_empty(), "{:#?}", world.status.incidents);
+    assert!(world.status.history.is_empty(), "{:#?}", world.status.history);
 }
 
 #[test]
