@@ -59,7 +59,7 @@ pub async fn scenario(name: &str, body: impl AsyncFnOnce(&Scenario) -> Result<()
             let namespace = &scenario.namespace;
             eprintln!("=== {name} failed: {error:#}{}", diagnose::namespace(&scenario.cluster, namespace).await);
             eprintln!("=== {namespace} is kept; when you have seen enough: kubectl delete namespace {namespace}\n");
-            Err(error)
+            Err(anyhow!("{name} failed, as told above"))
         }
     }
 }
