@@ -19,26 +19,19 @@ pub fn count(event: &Event) -> i32 {
     series.or(event.deprecated_count).unwrap_or(1).max(1)
 }
 
-/// Time of day, type, object, reason and note, cut to that many columns.
+/// Time of day, `!` for a warning, object, reason and note, cut to that many columns. A note that names the reason
+/// stands alone.
 #[must_use]
 pub fn line(event: &Event, columns: usize) -> String {
-    let about = event.regarding.as_ref().map(|object| {
-        let kind = object.kind.as_deref().unwrap_or_default().to_lowercase();
-        format!("{kind}/{}", object.name.as_deref().unwrap_or_default())
-    });
-    let times = match count(event) {
-        1 => String::new(),
-        times => format!(" (x{times})"),
-    };
-    let text = format!(
-        "{} {:<7} {} {}{times}: {}",
-        time(event).strftime("%H:%M:%S"),
-        event.type_.as_deref().unwrap_or_default(),
-        about.unwrap_or_default(),
-        event.reason.as_deref().unwrap_or_default(),
-        event.note.as_deref().unwrap_or_default().replace('\n', " "),
-    );
-    cut(&text, columns)
+    let about = event.regarding.as_ref().and_then(|object| object.name.as_deref()).unwrap_or_default();
+    let warning = if event.type_.as_deref() == Some("Warning") { "!" } else { "" };
+    let times = if count(event) > 1 { format!("(x{})", count(event)) } else { String::new() };
+    let note = event.note.as_deref().unwrap_or_default().replace('\n', " ");
+    let reason = event.reason.as_deref().filter(|reason| !note.contains(reason));
+    let reason = reason.map(|reason| format!("{reason}:")).unwrap_or_default();
+    let time = time(event).strftime("%H:%M:%S").to_string();
+    let parts = [&time, warning, about, &times, &reason, &note];
+    cut(&parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" "), columns)
 }
 
 /// Cuts a text to that many characters.
@@ -60,8 +53,8 @@ mod tests {
     fn an_event_is_one_line_that_fits() {
         let event = Event {
             type_: Some("Warning".into()),
-            reason: Some("Zombie".into()),
-            note: Some(format!("Level 1: no data\n{}", "x".repeat(200))),
+            reason: Some("Unhealthy".into()),
+            note: Some(format!("Readiness probe failed\n{}", "x".repeat(200))),
             event_time: Some(MicroTime("2026-11-24T07:55:38Z".parse().unwrap())),
             regarding: Some(ObjectReference {
                 kind: Some("MarketStream".into()),
@@ -71,7 +64,7 @@ mod tests {
             ..Event::default()
         };
         let text = line(&event, 100);
-        assert!(text.starts_with("07:55:38 Warning marketstream/demo Zombie: Level 1: no data x"), "{text}");
+        assert!(text.starts_with("07:55:38 ! demo Unhealthy: Readiness probe failed x"), "{text}");
         assert_eq!(text.chars().count(), 100);
     }
 }

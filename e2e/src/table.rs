@@ -55,17 +55,19 @@ impl Table {
         self.column_definitions.iter().zip(&row.cells).filter(|(column, _)| column.priority == 0)
     }
 
-    /// The header and the rows, as kubectl aligns them.
+    /// The header and the rows, aligned as kubectl does. `widths` keeps the columns where they were in earlier tables.
     #[must_use]
-    pub fn lines(&self) -> Vec<String> {
+    pub fn lines(&self, widths: &mut Vec<usize>) -> Vec<String> {
         let shown = self.column_definitions.iter().filter(|column| column.priority == 0);
         let mut rows = vec![shown.map(|column| column.name.to_uppercase()).collect::<Vec<_>>()];
         rows.extend(self.rows.iter().map(|row| self.shown(row).map(|(_, cell)| text(cell)).collect::<Vec<_>>()));
-        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
+        widths.resize(rows[0].len(), 0);
+        for row in &rows {
+            row.iter().zip(widths.iter_mut()).for_each(|(cell, width)| *width = (*width).max(cell.chars().count()));
+        }
         let line = |row: &Vec<String>| {
-            let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-            cells.join("   ").trim_end().to_owned()
+            let cells = row.iter().zip(widths.iter()).map(|(cell, width)| format!("{cell:<width$}"));
+            cells.collect::<Vec<_>>().join("   ").trim_end().to_owned()
         };
         rows.iter().map(line).collect()
     }
@@ -98,7 +100,9 @@ mod tests {
 
     #[test]
     fn looks_like_kubectls() {
-        assert_eq!(table(0, "5s").lines(), ["NAME   LEVEL   LAST TICK", "demo   0       5s"]);
+        let mut widths = vec![6];
+        assert_eq!(table(0, "5s").lines(&mut widths), ["NAME     LEVEL   LAST TICK", "demo     0       5s"]);
+        assert_eq!(widths, [6, 5, 9]);
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! What only the user can fix: it shows in the conditions within seconds, names the field, and harms nothing else.
 
 use anyhow::{Context, Result, ensure};
-use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::{
+    api::core::v1::{Pod, Service},
+    apimachinery::pkg::apis::meta::v1::Condition,
+};
 use marketstream_crds::{MarketStream, conditions::types};
 use marketstream_e2e::{
     expect,
@@ -71,15 +74,24 @@ async fn bad_neighbours_are_told_why_and_harm_nothing() -> Result<()> {
         let nobody = s.apply_alone(&s.sidecar("nobody")?.contract("sim1", SIM[0], &["BidAsk"])).await?;
         stalled(&nobody, "SecretNotFound", &["spec.gateway.sidecar.credentialsSecretRef", "nobody-login"]).await?;
 
-        // Two addresses that answer, and not as a gateway: one speaks TLS, the other HTTP.
+        // An address that answers, and not as a gateway.
+        let http = pod.status.as_ref().and_then(|status| status.pod_ip.clone()).context("the pod has no address")?;
+        let manifest = Manifest::external(&s.cluster, "http", &http, 8851)?.contract("sim1", SIM[0], &["BidAsk"]);
+        stalled(&s.apply_alone(&manifest).await?, "NotAGateway", &["spec.gateway.external", &http]).await?;
+
+        // One that hangs up, as a TLS server does, or a gateway that does not trust this client: nobody can tell.
         let api = s.cluster.api::<Service>("default").get("kubernetes").await?;
         let api = api.spec.and_then(|spec| spec.cluster_ip).context("the API server's Service has no address")?;
-        let http = pod.status.as_ref().and_then(|status| status.pod_ip.clone()).context("the pod has no address")?;
-        for (name, host, port) in [("tls", api, 443), ("http", http, 8851)] {
-            let manifest = Manifest::external(&s.cluster, name, &host, port)?.contract("sim1", SIM[0], &["BidAsk"]);
-            let feed = s.apply_alone(&manifest).await?;
-            stalled(&feed, "NotAGateway", &["spec.gateway.external", &host]).await?;
-        }
+        let manifest = Manifest::external(&s.cluster, "tls", &api, 443)?.contract("sim1", SIM[0], &["BidAsk"]);
+        let tls = s.apply_alone(&manifest).await?;
+        let named = |condition: &Condition| {
+            condition.status == "False"
+                && ["spec.gateway.external", &api].iter().all(|p| condition.message.contains(*p))
+        };
+        let told = |ms: &MarketStream| {
+            [types::READY, types::CONNECTED].into_iter().all(|type_| ms.condition(type_).is_some_and(named))
+        };
+        tls.until("Ready and Connected say what is wrong, and where", SECONDS, told).await?;
 
         // What the user repairs recovers by itself.
         manifest::make_login(&s.cluster, &s.namespace, &manifest::login("nobody")).await?;
