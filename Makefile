@@ -105,8 +105,9 @@ load: ## Load the images into the cluster
 
 .PHONY: install
 install: ## Install the chart into the cluster of KUBECONFIG, with the images that were built here
+	@kubectl $(if $(CONTEXT),--context $(CONTEXT)) apply --server-side -f charts/namespace.yaml >/dev/null
 	@$(QUIET) "helm install" helm $(HELM_ARGS) upgrade --install marketstream charts/marketstream --wait --timeout 120s \
-	  --namespace marketstream-system --create-namespace --labels=pod-security=restricted $(IMAGE_VALUES)
+	  --namespace marketstream-system $(IMAGE_VALUES)
 
 .PHONY: chart
 chart: ## Lint the chart and check what it renders against the API server's schemas

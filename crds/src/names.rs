@@ -12,10 +12,8 @@ pub const LABEL_NAME: &str = "marketstream.io/name";
 
 /// Annotation: `"true"` stops recovery actions, not recording.
 pub const ANNOTATION_PAUSED: &str = "marketstream.io/paused";
-/// Annotation on child objects: a hash of what the operator applied, so that it applies only what changed.
-pub const ANNOTATION_APPLIED: &str = "marketstream.io/applied";
 
-/// Port of the streamer's HTTP server (the seed's).
+/// Port of the streamer's HTTP server (ib-stream's).
 pub const STREAMER_PORT: u16 = 8851;
 /// The gateway's API port for a paper account.
 pub const GATEWAY_PORT_PAPER: u16 = 4002;

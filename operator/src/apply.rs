@@ -21,30 +21,38 @@ use crate::{build::Child, error::Error};
 pub struct Applied(Mutex<HashMap<(String, String), u64>>);
 
 impl Applied {
-    /// Applies the children of `ms`, unless the same ones were applied since the last [`Applied::forget`].
+    /// Applies the children of `ms`, unless the same ones were applied since the last [`Applied::forget`]. Returns what
+    /// the server refuses, in its words: one refused child keeps neither the others nor recovery from their work.
     ///
     /// # Errors
-    /// When the server refuses one; those before it stay applied.
-    pub async fn apply(&self, client: &Client, ms: &MarketStream, children: &[Child]) -> Result<(), Error> {
+    /// When the server cannot be reached or is at fault itself.
+    pub async fn apply(&self, client: &Client, ms: &MarketStream, children: &[Child]) -> Result<Option<String>, Error> {
         let namespace = ms.namespace().unwrap_or_default();
         let key = (namespace.clone(), ms.name_any());
         let hash = hash(children);
         if self.lock().get(&key) == Some(&hash) {
-            return Ok(());
+            return Ok(None);
         }
+        let mut refused = None;
         for child in children {
             let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace, &child.api);
             // Forced: the operator owns these fields, whoever edited them meanwhile.
             let params = PatchParams::apply(names::OPERATOR_MANAGER).force();
             let patch = Patch::Apply(&child.body);
-            api.patch(&child.name, &params, &patch).await.map_err(|source| Error::Apply {
-                kind: child.api.kind.clone(),
-                name: child.name.clone(),
-                source,
-            })?;
+            let (kind, name) = (child.api.kind.clone(), child.name.clone());
+            match api.patch(&child.name, &params, &patch).await {
+                Ok(_) => {}
+                // An invalid field, a quota, a class that cannot grow a volume: for the user to mend.
+                Err(kube::Error::Api(refusal)) if refusal.is_invalid() || refusal.is_forbidden() => {
+                    refused.get_or_insert(format!("the API server refuses {kind} {name}: {}", refusal.message));
+                }
+                Err(source) => return Err(Error::Apply { kind, name, source }),
+            }
         }
-        self.lock().insert(key, hash);
-        Ok(())
+        if refused.is_none() {
+            self.lock().insert(key, hash);
+        }
+        Ok(refused)
     }
 
     /// Makes the next apply write again: a child changed, or may have.

@@ -48,6 +48,14 @@ impl Memory {
         }
     }
 
+    /// Counts the silence of a MarketStream from now on.
+    pub fn restart(&self, ms: &MarketStream, now: Timestamp) {
+        self.note_report(ms, now);
+        if let Some((_, report)) = self.lock().reports.get_mut(&key(ms)) {
+            report.received = now;
+        }
+    }
+
     /// When the last report came.
     #[must_use]
     pub fn report(&self, ms: &MarketStream, now: Timestamp) -> Report {

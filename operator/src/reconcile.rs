@@ -71,11 +71,19 @@ pub async fn reconcile(ms: &MarketStream, context: &Context) -> Result<Action, E
     if ms.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
+    // Without these caches every pod would seem to be gone. They end with the process only.
+    let _ = (context.pods.wait_until_ready().await, context.sets.wait_until_ready().await);
     let now = Timestamp::now();
     let pod = pod(ms, context, now);
     let mut problem = problem(ms, context);
-    let run = problem.is_none() && !ms.spec.suspend;
+    // A spec that became invalid does not stop what records by the last valid one.
+    let invalid = problem.as_ref().is_some_and(|problem| problem.reason == reasons::INVALID_SPEC);
+    let run = !ms.spec.suspend && (problem.is_none() || (invalid && pod.is_some()));
     let status = ms.status.clone().unwrap_or_default();
+    if status.health.is_none() {
+        // It did not run until now: what was reported before tells nothing of its silence.
+        context.memory.restart(ms, now);
+    }
     let decision = run.then(|| {
         let paused = ms.annotations().get(names::ANNOTATION_PAUSED).is_some_and(|value| value == "true");
         let report = context.memory.report(ms, now);
@@ -85,13 +93,11 @@ pub async fn reconcile(ms: &MarketStream, context: &Context) -> Result<Action, E
     let idle = decision.as_ref().is_none_or(|decision| decision.health == Health::Idle);
 
     let situation = Situation { run, disruptable: idle || ms.spec.disruption == Disruption::Allow };
-    let children = build::children(ms, &context.settings, situation)?;
-    match context.applied.apply(&context.client, ms, &children).await {
-        Err(Error::Apply { kind, name, source: kube::Error::Api(refusal) }) if refusal.is_invalid() => {
-            let message = format!("the API server refuses {kind} {name}: {}", refusal.message);
+    if !invalid {
+        let children = build::children(ms, &context.settings, situation)?;
+        if let Some(message) = context.applied.apply(&context.client, ms, &children).await? {
             problem.get_or_insert(Problem { reason: reasons::INVALID_SPEC, message });
         }
-        other => other?,
     }
 
     let pending = pod.as_ref().is_some_and(|pod| update_pending(ms, context, pod));
@@ -111,13 +117,19 @@ pub async fn reconcile(ms: &MarketStream, context: &Context) -> Result<Action, E
     if owned != written {
         // Write ahead: what is decided must survive this process before it is done.
         apply::status(&context.client, ms, &owned).await?;
+    }
+    let done = if let Some(uid) = decision.as_ref().and_then(|decision| decision.delete_pod.as_ref()) {
+        apply::delete_pod(&context.client, ms, uid).await
+    } else if let Some(pod) = pod.as_ref().filter(|pod| pending && !pod.deleting && update_now(&facts, idle, now)) {
+        apply::delete_pod(&context.client, ms, &pod.uid).await
+    } else {
+        Ok(())
+    };
+    if owned != written {
+        // After the action: people can wait, data cannot.
         told(ms, context, &facts, &written, &owned).await;
     }
-    if let Some(uid) = decision.as_ref().and_then(|decision| decision.delete_pod.as_ref()) {
-        apply::delete_pod(&context.client, ms, uid).await?;
-    } else if let Some(pod) = pod.as_ref().filter(|pod| pending && !pod.deleting && update_now(&facts, idle, now)) {
-        apply::delete_pod(&context.client, ms, &pod.uid).await?;
-    }
+    done?;
     Ok(Action::requeue(next_look(decision.as_ref(), problem.as_ref(), now)))
 }
 
@@ -151,7 +163,9 @@ fn update_pending(ms: &MarketStream, context: &Context, seen: &marketstream_reco
 /// Whether a pending template may replace the pod now. A pod that never had a session has nothing to lose.
 fn update_now(facts: &Facts<'_>, idle: bool, now: Timestamp) -> bool {
     let update = facts.ms.spec.update;
-    let never_up = facts.streamer.is_none_or(|streamer| !streamer.socket.ever_connected);
+    // Only its own report, or a container that never ran, shows that; a silent pod may be recording.
+    let never_ran = facts.pod.is_some_and(|pod| pod.running.is_none());
+    let never_up = never_ran || facts.streamer.is_some_and(|streamer| !streamer.socket.ever_connected);
     let waited = facts.ms.status.as_ref().is_some_and(|status| {
         status.conditions.iter().filter(|condition| condition.type_ == types::UPDATE_PENDING).any(|condition| {
             now.duration_since(condition.last_transition_time.0).unsigned_abs() >= update.max_wait.get()

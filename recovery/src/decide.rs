@@ -99,7 +99,7 @@ pub fn decide(view: &View<'_>, now: Timestamp, policy: &Policy) -> Decision {
         level: worst.map_or(0, |incident| incident.level),
         cause: worst.filter(|incident| incident.recovered_time.is_none()).map(|incident| incident.cause),
         client_id: state.client_id,
-        delete_pod: unfinished_roll(view, state.action.as_ref(), now),
+        delete_pod: unfinished_roll(view, state.action.as_ref(), &open, now),
         look_again: state.look.iter().copied().filter(|time| *time > now).min(),
         history,
         action: state.action,
@@ -171,7 +171,11 @@ impl State<'_> {
         let streams = match kind {
             ActionKind::RestartStreams => affected(self.view, incident),
             ActionKind::Reconnect | ActionKind::RollPod => {
-                self.client_id = self.view.spec.gateway.client_id.next(self.client_id);
+                let pool = self.view.spec.gateway.client_id;
+                // After an error 326 the streamer has moved on by itself; the ID that it leaves must not come next.
+                let used =
+                    self.view.streamer().map(|streamer| streamer.client_id).filter(|id| pool.range().contains(id));
+                self.client_id = pool.next(used.unwrap_or(self.client_id));
                 vec![]
             }
         };
@@ -181,7 +185,8 @@ impl State<'_> {
             self.rolls.drain(..excess);
         }
         self.action = Some(Action {
-            id: format!("{}-{}", incident.id, incident.attempts),
+            // The streamer acts on each id once, so no two actions may ever share one.
+            id: format!("{}-{}", incident.id, self.now.as_millisecond()),
             incident: incident.id.clone(),
             kind,
             streams,
@@ -219,9 +224,13 @@ fn in_flight(view: &View<'_>, action: &Action, now: Timestamp) -> bool {
 }
 
 /// A roll that was decided and whose pod still stands. Deleting it again is harmless: the delete names its UID.
-fn unfinished_roll(view: &View<'_>, action: Option<&Action>, now: Timestamp) -> Option<String> {
+/// One that is needed no more, since data flow again, is dropped.
+fn unfinished_roll(view: &View<'_>, action: Option<&Action>, open: &[Incident], now: Timestamp) -> Option<String> {
+    let needed = |action: &Action| {
+        open.iter().any(|incident| incident.id == action.incident && incident.recovered_time.is_none())
+    };
     let action = action.filter(|action| action.kind == ActionKind::RollPod && now < action.deadline.get())?;
-    let pod = view.pod.filter(|pod| pod.uid == action.pod_uid && !pod.deleting)?;
+    let pod = view.pod.filter(|pod| pod.uid == action.pod_uid && !pod.deleting && needed(action) && !view.paused)?;
     Some(pod.uid.clone())
 }
 

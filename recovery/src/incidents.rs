@@ -32,8 +32,11 @@ pub(crate) fn update(view: &View<'_>, policy: &Policy, now: Timestamp) -> Incide
             // The session's fault explains its streams' silence.
             streams.into_iter().for_each(|incident| tracker.close(incident));
         }
-        // A pod that is being replaced has not reported yet, and is not overdue: nothing is known to have changed.
-        None if view.streamer().is_none() => tracker.result.open.extend(session.into_iter().chain(streams)),
+        // A pod that is being replaced has not reported yet, and a report that is older than this operator may be of any
+        // age: nothing is known to have changed.
+        None if view.streamer().is_none() || !view.report.confirmed => {
+            tracker.result.open.extend(session.into_iter().chain(streams))
+        }
         None => {
             let recovering = session.as_ref().is_none_or(|_| session_recovered(view));
             if let Some(incident) = session {
@@ -84,26 +87,20 @@ impl Tracker<'_> {
         let mut faults: Vec<(&StreamStatus, Finding)> =
             self.view.streams().iter().filter_map(|stream| Some((stream, cause::stream(self.view, stream)?))).collect();
         for mut incident in open {
-            let concerns = |key: &String| {
-                faults.iter().any(|(stream, finding)| stream.key() == *key && finding.cause == incident.cause)
-                    || self.view.streams().iter().any(|s| s.key() == *key && s.state == StreamState::Pending)
+            let finding =
+                |key: &String| faults.iter().find(|(stream, _)| stream.key() == *key).map(|(_, found)| *found);
+            let pending = |key: &String| {
+                self.view.streams().iter().any(|stream| stream.key() == *key && stream.state == StreamState::Pending)
             };
-            let affected: Vec<String> = incident.streams.iter().filter(|key| concerns(key)).cloned().collect();
-            let changed_cause: Vec<String> = incident
-                .streams
-                .iter()
-                .filter(|key| faults.iter().any(|(stream, f)| stream.key() == **key && f.cause != incident.cause))
-                .cloned()
-                .collect();
-            // The same stream under another cause keeps its clock.
-            for (_, finding) in faults.iter_mut().filter(|(stream, _)| changed_cause.contains(&stream.key())) {
-                finding.since = finding.since.min(incident.since.get());
-            }
+            // The same streams under another cause are the same fault: it keeps its clock.
+            let same =
+                incident.streams.iter().any(|key| finding(key).is_some_and(|found| found.cause == incident.cause));
+            let other = incident.streams.iter().find_map(finding).filter(|_| !same).map(|found| found.cause);
+            incident.cause = other.unwrap_or(incident.cause);
+            let concerns =
+                |key: &&String| pending(key) || finding(key).is_some_and(|found| found.cause == incident.cause);
+            let affected: Vec<String> = incident.streams.iter().filter(concerns).cloned().collect();
             faults.retain(|(stream, _)| !affected.contains(&stream.key()));
-            if affected.is_empty() && !changed_cause.is_empty() {
-                self.close(incident);
-                continue;
-            }
             if !affected.is_empty() {
                 incident.streams.clone_from(&affected);
             }

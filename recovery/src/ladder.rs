@@ -42,7 +42,7 @@ pub(crate) enum Act {
     RefuseRoll,
 }
 
-/// Whether the cause allows the level (DESIGN section 5: each row says why).
+/// Whether the cause allows the level (docs/recovery.md says why).
 pub(crate) fn allows(cause: Cause, level: u8, view: &View<'_>) -> bool {
     let sidecar = view.spec.gateway.sidecar.is_some();
     match (level, cause) {
@@ -103,7 +103,8 @@ pub(crate) fn next(view: &View<'_>, policy: &Policy, incident: &Incident) -> Opt
 
 /// The same level again: a silent stream each time after a doubled pause, a stepwise reset with its next strength.
 fn repeat(view: &View<'_>, incident: &Incident, verified: Option<Timestamp>) -> Option<Step> {
-    let last = incident.rungs.iter().rev().find(|rung| rung.action.is_some())?;
+    // A roll that was refused is not asked for again and again.
+    let last = incident.rungs.last().filter(|rung| rung.action.is_some())?;
     match incident.level {
         RESTART if allows(incident.cause, RESTART, view) && !allows(incident.cause, RESET, view) => {
             let first = threshold(view, incident, RESET).saturating_sub(threshold(view, incident, RESTART));

@@ -1,4 +1,4 @@
-//! When a refused stream is asked for again (`DESIGN.md` section 5, "the streamer at once").
+//! When a refused stream is asked for again (docs/recovery.md has the causes).
 
 use std::time::Duration;
 

@@ -13,6 +13,8 @@ use crate::{Duration, schema};
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.sidecar) != has(self.external)")
     .message("spec.gateway: give exactly one of sidecar and external"))]
+#[x_kube(validation = Rule::new("duration(self.connectTimeout) >= duration('1s') && duration(self.probeInterval) >= duration('1s') && duration(self.reconnectDelay) >= duration('100ms')")
+    .message("spec.gateway: connectTimeout and probeInterval must be at least 1s, reconnectDelay at least 100ms"))]
 #[x_kube(validation = Rule::new("has(self.sidecar) == has(oldSelf.sidecar)")
     .message("spec.gateway: the kind of gateway cannot change; create another MarketStream"))]
 pub struct Gateway {

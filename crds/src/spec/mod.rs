@@ -44,7 +44,9 @@ use crate::MarketStreamStatus;
     printcolumn(name = "Client", type_ = "integer", priority = 1, json_path = ".status.clientId"),
     printcolumn(name = "Next Action", type_ = "string", priority = 1, json_path = ".status.incidents[0].nextAction"),
     validation = Rule::new("self.metadata.name.size() <= 52")
-        .message("metadata.name: use at most 52 characters, since the pod's revision label adds 11")
+        .message("metadata.name: use at most 52 characters, since the pod's revision label adds 11"),
+    validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
+        .message("metadata.name: begin with a letter and use a-z, 0-9 and - only, since a Service has the same name")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct MarketStreamSpec {
@@ -66,7 +68,7 @@ pub struct MarketStreamSpec {
     /// When silence is a fault, and what to do about it.
     #[serde(default)]
     pub recovery: Recovery,
-    /// Times in which outages are expected, such as an internet provider's. IBKR's own nightly resets are built in.
+    /// Times in which outages are expected, such as an internet provider's or IBKR's nightly resets.
     /// Accepted and kept, not acted on before v0.2.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]

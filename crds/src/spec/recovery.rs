@@ -28,7 +28,7 @@ pub struct Limits {
     #[serde(default = "Limits::default_tick_by_tick")]
     #[schemars(range(min = 1, max = 100))]
     pub tick_by_tick: i32,
-    /// Market-data lines. Default: 100.
+    /// Market-data lines. Default: 100. Accepted and kept, not acted on before v0.2.
     #[serde(default = "Limits::default_lines")]
     #[schemars(range(min = 1, max = 10000))]
     pub lines: i32,

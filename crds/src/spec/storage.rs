@@ -9,6 +9,8 @@ use crate::Duration;
 /// Where and how ticks are stored.
 #[derive(KubeSchema, Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("duration(self.flushInterval) >= duration('10ms') && duration(self.syncInterval) >= duration('100ms')")
+    .message("spec.storage: flushInterval must be at least 10ms, syncInterval at least 100ms"))]
 #[x_kube(validation = Rule::new("has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)")
     .message("spec.storage.storageClassName cannot change: a claim keeps its class"))]
 pub struct Storage {

@@ -157,7 +157,7 @@ fn streamer_container(ms: &MarketStream, settings: &Settings) -> Container {
     }
 }
 
-/// Memory: 32 MiB with 100 streams is the budget (DESIGN section 11); the limit leaves room for a burst.
+/// Memory: 32 MiB with 100 streams is the budget; the limit leaves room for a burst.
 fn streamer_resources() -> ResourceRequirements {
     let quantities = |list: &[(&str, &str)]| {
         Some(

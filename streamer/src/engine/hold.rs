@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use marketstream_crds::Session;
+
 use super::{Engine, stream::Origin};
 use crate::{canary::Canary, clock::Now, plan::StreamKey};
 
@@ -33,10 +35,12 @@ impl Engine {
             .iter()
             .filter(|(key, stream)| {
                 let allowed = self.earliest_request(key, now).is_some_and(|at| at <= now.mono);
-                stream.lined && stream.is_refused() && !stream.canary && allowed
+                // One that was accepted in silence and then lost its subscription is refused no more, and needs asking.
+                stream.lined && (stream.is_refused() || !stream.is_running()) && !stream.canary && allowed
             })
             .map(|(key, _)| key.clone())
             .collect();
+        let candidates = self.open_ones(candidates);
         let hold = self.hold.as_mut()?;
         let Some(key) = hold.pick(&candidates, now.mono).cloned() else {
             return Some(hold.due());
@@ -50,6 +54,14 @@ impl Engine {
             stream.canary = true;
         }
         Some(due)
+    }
+
+    /// Those whose session is not closed, if there are any: a closed market sends no tick to tell by.
+    fn open_ones(&self, candidates: Vec<StreamKey>) -> Vec<StreamKey> {
+        let closed =
+            |key: &StreamKey| self.streams.get(key).is_some_and(|stream| stream.verdict.session == Session::Closed);
+        let open: Vec<StreamKey> = candidates.iter().filter(|key| !closed(key)).cloned().collect();
+        if open.is_empty() { candidates } else { open }
     }
 
     /// The canary got its first tick: the data are ours again.

@@ -1,11 +1,11 @@
-//! `/health` with the seed's field names, and with what is true.
+//! `/health` with ib-stream's field names, and with what is true.
 
 use marketstream_crds::StreamState;
 use serde_json::{Value, json};
 
 use crate::facts::Facts;
 
-/// The seed's name of the service.
+/// ib-stream's name of the service.
 const SERVICE: &str = "ib-stream";
 
 /// The answer.

@@ -1,4 +1,4 @@
-//! The HTTP server: probes, metrics, and the seed's `/health`.
+//! The HTTP server: probes, metrics, and `/health` as ib-stream has it.
 
 mod health;
 mod metrics;
