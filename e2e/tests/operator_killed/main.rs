@@ -23,7 +23,7 @@ async fn feed(s: &Scenario) -> Result<Feed> {
         .sidecar("feed")?
         .contract("sim1", SIM[0], &["BidAsk"])
         .contract("sim2", SIM[1], &["BidAsk"])
-        .set("/spec/recovery/restartStreamsAfter", json!("8s"))
+        .set("/spec/recovery/restartStreamsAfter", json!("16s"))
         .set("/spec/recovery/resetConnectionAfter", json!("60s"))
         .set("/spec/recovery/criticalAfter", json!("100s"));
     s.apply(&manifest).await
@@ -87,7 +87,7 @@ async fn an_operator_killed_in_the_middle_of_an_incident_goes_on_where_it_was() 
         let trace = feed.trace();
 
         let fault = feed.simulator().silence_all(Cure::Never).await?;
-        let at_2 = feed.until("level 2 is reached", 120, |ms| ms.level() == 2).await?;
+        let at_2 = feed.until("level 2 is reached", 200, |ms| ms.level() == 2).await?;
         operator::kill(&s.cluster).await?;
         let ms = feed.until("the condition Critical is True", 300, |ms| ms.is(types::CRITICAL)).await?;
         let ids = |ms: &_| {
@@ -96,7 +96,7 @@ async fn an_operator_killed_in_the_middle_of_an_incident_goes_on_where_it_was() 
         ensure!(ids(&ms) == ids(&at_2), "the same incident with the same clock: {:#?}", ms.incidents());
 
         feed.simulator().end(fault).await?;
-        feed.until("the incident is closed", 120, |ms| !newly_closed(ms, &before).is_empty()).await?;
+        feed.until("the incident is closed", 200, |ms| !newly_closed(ms, &before).is_empty()).await?;
         let ms = feed.flows().await?;
         acted_once(&trace)?;
         let incident = expect::one_incident(&ms, &before)?;

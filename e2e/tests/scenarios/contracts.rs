@@ -25,7 +25,7 @@ async fn contracts_come_and_go_without_a_restart() -> Result<()> {
         let begin = feed.simulator().requests(0).await?.len();
 
         feed.patch(&json!({"spec": {"contracts": [one, two, three]}})).await?;
-        feed.until("the new contract's streams flow", 60, |ms| ms.flows(4)).await?;
+        feed.until("the new contract's streams flow", 100, |ms| ms.flows(4)).await?;
         let log = feed.simulator().requests(0).await?.split_off(begin);
         let mut added = subscribed(&log);
         added.sort_unstable_by_key(|(_, tick)| *tick);
@@ -33,7 +33,7 @@ async fn contracts_come_and_go_without_a_restart() -> Result<()> {
         ensure!(cancelled(&log).is_empty(), "{log:#?}");
 
         feed.patch(&json!({"spec": {"contracts": [one, three]}})).await?;
-        let ms = feed.until("the removed contract's stream is gone", 60, |ms| ms.flows(3)).await?;
+        let ms = feed.until("the removed contract's stream is gone", 100, |ms| ms.flows(3)).await?;
         ensure!(ms.stream("sim2/BidAsk").is_none(), "{:#?}", ms.streamer());
         let log = feed.simulator().requests(0).await?.split_off(begin);
         ensure!(cancelled(&log) == [SIM2_QUOTES], "{log:#?}");

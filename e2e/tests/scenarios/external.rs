@@ -24,7 +24,7 @@ async fn an_external_gateway_is_reconnected_at_level_3_and_the_pod_stays() -> Re
         let pod = feed.pod().await?;
 
         let fault = gateway.simulator.silence_all(Cure::Reconnect).await?;
-        feed.until("the incident is closed", 180, |ms| !newly_closed(ms, &before).is_empty()).await?;
+        feed.until("the incident is closed", 300, |ms| !newly_closed(ms, &before).is_empty()).await?;
         let ms = feed.flows().await?;
 
         let incident = expect::one_incident(&ms, &before)?;

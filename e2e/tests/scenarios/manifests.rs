@@ -145,19 +145,19 @@ async fn a_manifest_that_cannot_work_is_refused_with_advice() -> Result<()> {
             (
                 "stale after the warning",
                 "/spec/recovery/staleAfter",
-                Some(json!("5s")),
+                Some(json!("9s")),
                 &["spec.recovery: staleAfter must not be longer than warnAfter"],
             ),
             (
                 "a warning after level 2",
                 "/spec/recovery/warnAfter",
-                Some(json!("8s")),
+                Some(json!("16s")),
                 &["spec.recovery: warnAfter must be shorter than restartStreamsAfter"],
             ),
             (
                 "level 2 after level 3",
                 "/spec/recovery/restartStreamsAfter",
-                Some(json!("16000ms")),
+                Some(json!("32000ms")),
                 &["spec.recovery: restartStreamsAfter must be shorter than resetConnectionAfter"],
             ),
             (

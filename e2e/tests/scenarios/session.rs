@@ -25,13 +25,13 @@ async fn a_competing_session_costs_no_roll_and_data_return_soon_after_it_ends() 
 
         let fault = feed.simulator().compete().await?;
         // It outlasts every threshold: Critical is the last one.
-        let ms = feed.until("the condition Critical is True", 180, |ms| ms.is(types::CRITICAL)).await?;
+        let ms = feed.until("the condition Critical is True", 300, |ms| ms.is(types::CRITICAL)).await?;
         ensure!(ms.is_for(types::CRITICAL, "CompetingSession"), "{:#?}", ms.condition(types::CRITICAL));
         ensure!(ms.is(types::COMPETING_SESSION), "{:#?}", ms.status);
         ensure!(ms.incidents().first().is_some_and(|incident| incident.cause == Cause::CompetingSession));
 
         feed.simulator().end(fault).await?;
-        feed.until("the incident is closed", 180, |ms| !newly_closed(ms, &before).is_empty()).await?;
+        feed.until("the incident is closed", 300, |ms| !newly_closed(ms, &before).is_empty()).await?;
         let ms = feed.flows().await?;
         ensure!(ms.condition(types::CRITICAL).is_none(), "{:#?}", ms.status);
         ensure!(ms.condition(types::COMPETING_SESSION).is_none(), "{:#?}", ms.status);

@@ -21,7 +21,7 @@ async fn silence_is_cured_at_level_2_by_subscribing_only_the_silent_stream_again
         let pod = feed.pod().await?;
 
         let fault = feed.simulator().silence(SIM1_QUOTES, Cure::Resubscribe).await?;
-        feed.until("the incident is closed", 120, |ms| !newly_closed(ms, &before).is_empty()).await?;
+        feed.until("the incident is closed", 200, |ms| !newly_closed(ms, &before).is_empty()).await?;
         let ms = feed.flows().await?;
 
         let incident = expect::one_incident(&ms, &before)?;
@@ -55,7 +55,7 @@ async fn silence_is_cured_at_level_3_by_a_new_pod_with_another_client_id() -> Re
         let trace = feed.trace();
 
         let fault = feed.simulator().silence_all(Cure::Reconnect).await?;
-        feed.until("the incident is closed", 180, |ms| !newly_closed(ms, &before).is_empty()).await?;
+        feed.until("the incident is closed", 300, |ms| !newly_closed(ms, &before).is_empty()).await?;
         let ms = feed.flows_in_another_pod(&pod).await?;
 
         let incident = expect::one_incident(&ms, &before)?;
@@ -81,7 +81,7 @@ async fn incurable_silence_becomes_critical_when_due_and_closes_when_data_return
         let before = feed.flows().await?;
 
         let fault = feed.simulator().silence_all(Cure::Never).await?;
-        let ms = feed.until("the condition Critical is True", 180, |ms| ms.is(types::CRITICAL)).await?;
+        let ms = feed.until("the condition Critical is True", 300, |ms| ms.is(types::CRITICAL)).await?;
         ensure!(ms.level() == 4 && ms.is_for(types::CRITICAL, "Zombie"), "{:#?}", ms.status);
         ensure!(!ms.is(types::DATA_FLOWING), "{:#?}", ms.condition(types::DATA_FLOWING));
         ensure!(ms.is(types::READY), "a data fault does not make it unready: {:#?}", ms.condition(types::READY));
@@ -89,7 +89,7 @@ async fn incurable_silence_becomes_critical_when_due_and_closes_when_data_return
         ensure!(incident.as_ref().map(levels) == Some(vec![1, 2, 3, 4]), "{incident:#?}");
 
         feed.simulator().end(fault).await?;
-        feed.until("the incident is closed", 120, |ms| !newly_closed(ms, &before).is_empty()).await?;
+        feed.until("the incident is closed", 200, |ms| !newly_closed(ms, &before).is_empty()).await?;
         let ms = feed.flows().await?;
         ensure!(ms.condition(types::CRITICAL).is_none(), "Critical ends by itself: {:#?}", ms.status);
         let incident = expect::one_incident(&ms, &before)?;
@@ -111,7 +111,7 @@ async fn one_silent_stream_never_disturbs_its_siblings() -> Result<()> {
         let trace = feed.trace();
 
         let fault = feed.simulator().silence(SIM1_QUOTES, Cure::Never).await?;
-        let ms = feed.until("the condition Critical is True", 180, |ms| ms.is(types::CRITICAL)).await?;
+        let ms = feed.until("the condition Critical is True", 300, |ms| ms.is(types::CRITICAL)).await?;
         ensure!(ms.is_for(types::CRITICAL, "StreamSilent"), "{:#?}", ms.condition(types::CRITICAL));
         ensure!(ms.streamer().is_some_and(|report| report.flowing == 2), "{:#?}", ms.streamer());
         let incident = ms.incidents().first().cloned();
@@ -130,7 +130,7 @@ async fn one_silent_stream_never_disturbs_its_siblings() -> Result<()> {
         expect::complete(&recording.judge(&feed.simulator(), recording.whole_seconds()?).await?)?;
 
         feed.simulator().end(fault).await?;
-        feed.until("the incident is closed", 120, |ms| !newly_closed(ms, &before).is_empty()).await?;
+        feed.until("the incident is closed", 200, |ms| !newly_closed(ms, &before).is_empty()).await?;
         let ms = feed.flows().await?;
         ensure!(ms.condition(types::CRITICAL).is_none() && ms.rolls() == 0, "{:#?}", ms.status);
         expect::on_time(expect::one_incident(&ms, &before)?, &ms.spec.recovery)
