@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ib_gateway_sim::Config;
+use ib_gateway_sim::clock::ClockSetting;
 use ib_gateway_sim::market::MarketConfig;
 use ib_gateway_sim::market::catalog::BTC_USD_CON_ID;
 use ib_gateway_sim::market::hours::zone;
@@ -136,6 +137,7 @@ impl Serve {
             api: SocketAddr::new(self.listen, self.port.unwrap_or(port)),
             admin: SocketAddr::new(self.listen, self.admin_port),
             state_dir: state_dir.unwrap_or_else(|| "sim-state".into()),
+            clock: ClockSetting::default(),
             market,
             login: self.no_login || has_credentials(),
             login_delay: Duration::from_secs_f64(self.login_delay),

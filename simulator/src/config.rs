@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use crate::clock::ClockSetting;
 use crate::market::MarketConfig;
 
 /// Settings of one simulator.
@@ -17,6 +18,8 @@ pub struct Config {
     pub admin: SocketAddr,
     /// Directory of the journal, the request log and the faults. Made when missing.
     pub state_dir: PathBuf,
+    /// What time it is.
+    pub clock: ClockSetting,
     /// The ticks.
     pub market: MarketConfig,
     /// Whether the login succeeds. When not, the API port stays closed.
@@ -38,6 +41,7 @@ impl Config {
             api: any,
             admin: any,
             state_dir: state_dir.into(),
+            clock: ClockSetting::default(),
             market: MarketConfig { always_open: true, ..MarketConfig::default() },
             login: true,
             login_delay: Duration::ZERO,

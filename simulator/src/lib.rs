@@ -3,6 +3,7 @@
 //! [`Simulator`] runs one in this process; [`judge`] tells what a recording of its ticks lacks.
 
 mod admin;
+pub mod clock;
 pub mod config;
 pub mod faults;
 pub mod journal;

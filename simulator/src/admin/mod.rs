@@ -118,7 +118,7 @@ fn journal_lines(
     }
     streams.retain(|stream| con_id.is_none_or(|id| id == stream.con_id) && tick.is_none_or(|t| t == stream.tick));
     let mut sent = core.journal.sent(span.0, span.1)?;
-    let now_us = jiff::Timestamp::now().as_microsecond();
+    let now_us = core.clock.now_us();
     let mut lines = Vec::new();
     for tick in query::ticks(&core.market, streams, span, now_us, &mut sent) {
         serde_json::to_writer(&mut lines, &tick)?;

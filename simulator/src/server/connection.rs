@@ -10,8 +10,8 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 
-use super::core::{Core, now_us};
-use super::dispatch;
+use super::core::Core;
+use super::requests;
 use super::sessions::Out;
 use crate::journal::sent::Sent;
 use crate::wire::{frame, handshake, message};
@@ -63,7 +63,7 @@ async fn write(core: &Core, writer: &mut WriteHalf<'_>, queue: &mut mpsc::Receiv
         if let Err(error) = writer.write_all(&bytes).await {
             return format!("write failed: {error}");
         }
-        let now = now_us();
+        let now = core.clock.now_us();
         let sent: Vec<Sent> = frames
             .drain(..)
             .filter_map(|out| out.tick)
@@ -91,7 +91,7 @@ async fn read(core: &Core, reader: ReadHalf<'_>, number: u32) -> String {
             Err(error) => return error.to_string(),
         };
         core.thawed().await;
-        if let Err(reason) = dispatch::handle(core, number, message::decode(&body)) {
+        if let Err(reason) = requests::handle(core, number, message::decode(&body)) {
             return reason;
         }
     }
@@ -107,9 +107,10 @@ async fn greet(core: &Core, reader: &mut BufReader<ReadHalf<'_>>, number: u32) -
     let versions = versions.ok_or_else(|| "closed by the client".to_owned())?;
     core.thawed().await;
     let version = handshake::negotiate(&versions).map_err(|error| error.to_string())?;
-    let now = jiff::Timestamp::now().to_zoned(core.config.time_zone.clone());
+    let now = jiff::Timestamp::from_microsecond(core.clock.now_us()).map_err(|error| error.to_string())?;
+    let now = now.to_zoned(core.config.time_zone.clone());
     if let Some(session) = core.state().sessions.get_mut(&number) {
-        session.server_version = Some(version);
+        session.dialect = Some(handshake::Dialect::of(version));
         session.send(handshake::answer(version, &now), None);
     }
     Ok(())

@@ -9,20 +9,16 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::sessions::{Closing, Out, QUEUE_FRAMES, Session, SessionView, Subscription};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::faults::{Active, Fault, FaultBook};
 use crate::journal::requests::{Entry, Event, RequestLog};
 use crate::journal::sent::Journal;
 use crate::market::Market;
-use crate::wire::message;
+use crate::wire::answer::Answer;
 
 /// Text of error 10197.
 const COMPETING: &str = "No market data during competing live session";
-
-/// Microseconds since the epoch.
-pub(crate) fn now_us() -> i64 {
-    jiff::Timestamp::now().as_microsecond()
-}
 
 /// What the tasks wait for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -46,6 +42,7 @@ pub(super) struct State {
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) config: Config,
+    pub(crate) clock: Clock,
     pub(crate) market: Market,
     pub(crate) journal: Journal,
     pub(crate) requests: RequestLog,
@@ -61,6 +58,7 @@ pub(crate) struct Core {
 
 impl Core {
     pub(super) fn open(config: Config) -> std::io::Result<Self> {
+        let clock = Clock::new(config.clock).map_err(std::io::Error::other)?;
         std::fs::create_dir_all(&config.state_dir)?;
         let (requests, next_connection) = RequestLog::open(&config.state_dir.join("requests.jsonl"))?;
         let faults = FaultBook::open(&config.state_dir.join("faults.json"))?;
@@ -68,7 +66,8 @@ impl Core {
             market: Market::new(config.market.clone()),
             journal: Journal::open(&config.state_dir.join("journal"))?,
             requests,
-            started_us: now_us(),
+            started_us: clock.now_us(),
+            clock,
             ticks_sent: AtomicU64::new(0),
             stop: CancellationToken::new(),
             crash: CancellationToken::new(),
@@ -107,7 +106,7 @@ impl Core {
 
     /// Writes a line of the request log.
     pub(super) fn log(&self, connection: Option<u32>, client_id: Option<i32>, event: Event) {
-        self.requests.add(&Entry { at_ms: now_us() / 1_000, connection, client_id, event });
+        self.requests.add(&Entry { at_ms: self.clock.now_us() / 1_000, connection, client_id, event });
     }
 
     /// A socket was accepted: its number, its queue, and how it is told to end.
@@ -119,9 +118,9 @@ impl Core {
         state.next_connection += 1;
         let session = Session {
             peer,
-            since_us: now_us(),
+            since_us: self.clock.now_us(),
             client_id: None,
-            server_version: None,
+            dialect: None,
             out,
             closing: closing.clone(),
             subscriptions: BTreeMap::new(),
@@ -141,7 +140,7 @@ impl Core {
     /// Begins a fault.
     pub(crate) fn begin_fault(&self, fault: Fault) -> std::io::Result<u64> {
         let mut state = self.state();
-        let now = now_us();
+        let now = self.clock.now_us();
         let begun = state.faults.begin(fault.clone(), now);
         self.set_gates(&state);
         if let Ok(id) = begun {
@@ -162,7 +161,7 @@ impl Core {
             if let Some(subscription) = session.subscriptions.get_mut(&req_id) {
                 subscription.ended = true;
             }
-            session.send(message::error(req_id, 10197, COMPETING, now / 1_000), None);
+            session.answer(&Answer::error(req_id, 10197, COMPETING, now / 1_000));
             let event = Event::Error { req_id, code: 10197, text: COMPETING.to_owned() };
             self.log(Some(number), session.client_id, event);
         }

@@ -2,10 +2,9 @@
 
 mod connection;
 mod core;
-mod details;
-mod dispatch;
 mod listener;
 mod pump;
+mod requests;
 mod sessions;
 mod simulator;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::core::{Core, now_us};
+use super::core::Core;
 use crate::journal::sent::{Sent, SentTo};
 use crate::market::Stream;
 use crate::market::tick::Tick;
@@ -22,10 +22,10 @@ const CATCH_UP_US: i64 = 5_000_000;
 pub(super) async fn run(core: Arc<Core>) {
     let mut steps = interval(STEP);
     steps.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut pump = Pump { done_us: now_us(), seconds: HashMap::new() };
+    let mut pump = Pump { done_us: core.clock.now_us(), seconds: HashMap::new() };
     loop {
         steps.tick().await;
-        pump.step(&core, now_us());
+        pump.step(&core, core.clock.now_us());
     }
 }
 

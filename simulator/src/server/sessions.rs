@@ -12,6 +12,8 @@ use tokio_util::sync::CancellationToken;
 use crate::journal::sent::Sent;
 use crate::market::Stream;
 use crate::market::tick::TickType;
+use crate::wire::answer::Answer;
+use crate::wire::handshake::Dialect;
 
 /// Frames that may wait for a slow client: some seconds of a busy login. One more closes its connection.
 pub(super) const QUEUE_FRAMES: usize = 65_536;
@@ -32,7 +34,8 @@ pub(crate) struct Session {
     pub(super) since_us: i64,
     /// `None` until the session has begun.
     pub(super) client_id: Option<i32>,
-    pub(super) server_version: Option<i32>,
+    /// `None` until the handshake is done.
+    pub(super) dialect: Option<Dialect>,
     pub(super) out: mpsc::Sender<Out>,
     pub(super) closing: Closing,
     /// By request id.
@@ -57,6 +60,13 @@ pub(super) struct Subscription {
 }
 
 impl Session {
+    /// Queues an answer. Before the handshake there is no way to say anything.
+    pub(super) fn answer(&self, answer: &Answer) {
+        if let Some(dialect) = self.dialect {
+            self.send(answer.encode(dialect), None);
+        }
+    }
+
     /// Queues a body. A client that is too slow is cut off.
     pub(super) fn send(&self, body: Vec<u8>, tick: Option<Sent>) {
         if self.out.try_send(Out { body, tick }).is_err() {
@@ -105,7 +115,7 @@ impl SessionView {
             client_id: session.client_id,
             peer: session.peer.to_string(),
             since_ms: session.since_us / 1_000,
-            server_version: session.server_version,
+            server_version: session.dialect.map(Dialect::version),
             subscriptions: session.subscriptions.iter().map(subscription).collect(),
         }
     }

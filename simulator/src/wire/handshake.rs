@@ -9,6 +9,28 @@ pub const MIN_VERSION: i32 = 213;
 /// Newest server version that is spoken here.
 pub const MAX_VERSION: i32 = 226;
 
+/// How the messages of a session are written: settled by the server version of its handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// Protobuf bodies, at that server version.
+    Protobuf(i32),
+}
+
+impl Dialect {
+    /// The dialect of a server version that [`negotiate`] chose.
+    #[must_use]
+    pub fn of(version: i32) -> Self {
+        Self::Protobuf(version)
+    }
+
+    /// The server version.
+    #[must_use]
+    pub fn version(self) -> i32 {
+        let Self::Protobuf(version) = self;
+        version
+    }
+}
+
 /// Why a handshake failed.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum HandshakeError {

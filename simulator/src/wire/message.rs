@@ -97,19 +97,6 @@ pub fn encode(number: i32, message: &impl Message) -> Vec<u8> {
     body
 }
 
-/// Body of an error (`req_id` of the request) or notice (`req_id` -1) at `now_ms`, milliseconds since the epoch.
-#[must_use]
-pub fn error(req_id: i32, code: i32, text: &str, now_ms: i64) -> Vec<u8> {
-    let message = pb::ErrorMessage {
-        id: Some(req_id),
-        error_time: Some(now_ms),
-        error_code: Some(code),
-        error_msg: Some(text.to_owned()),
-        advanced_order_reject_json: None,
-    };
-    encode(response::ERROR, &message)
-}
-
 /// Body of a tick for the subscription `req_id`. Its time goes out as whole seconds, as in the original.
 #[must_use]
 pub fn tick(req_id: i32, kind: TickType, tick: &Tick) -> Vec<u8> {

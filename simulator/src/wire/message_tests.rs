@@ -1,4 +1,8 @@
 use super::*;
+use crate::wire::answer::Answer;
+use crate::wire::handshake::Dialect;
+
+const NEWEST: Dialect = Dialect::Protobuf(226);
 use crate::market::tick::{Quote, Trade};
 
 /// A frame body in hex, as exchanged between the `ibapi` crate and a gateway.
@@ -67,7 +71,7 @@ fn sorts_out_what_it_does_not_serve() {
 #[test]
 fn writes_notices_and_session_messages_byte_for_byte() {
     assert_eq!(
-        error(-1, 2104, "Market data farm connection is OK:usfarm.nj", 1_795_470_333_964),
+        Answer::error(-1, 2104, "Market data farm connection is OK:usfarm.nj", 1_795_470_333_964).encode(NEWEST),
         hex(
             "000000cc08ffffffffffffffffff01108cb0fcd2a03418b810222b4d61726b65742064617461206661726d20636f6e6e656374696f6e206973204f4b3a75736661726d2e6e6a"
         )

@@ -1,5 +1,6 @@
 //! The wire: bytes to messages and back. No I/O except reading one frame from a stream.
 
+pub mod answer;
 pub mod frame;
 pub mod handshake;
 pub mod ids;
