@@ -38,6 +38,8 @@ pub mod reasons {
     pub const SECRET_NOT_FOUND: &str = "SecretNotFound";
     /// Stalled: an older MarketStream uses the same login or the same client IDs of one gateway.
     pub const LOGIN_IN_USE: &str = "LoginInUse";
+    /// An object that is not of this MarketStream has a name that it needs.
+    pub const NAME_IN_USE: &str = "NameInUse";
     /// Stalled: IBKR does not know a contract of the manifest.
     pub const CONTRACT_NOT_FOUND: &str = "ContractNotFound";
     /// Stalled: what answers on the API port is not an IB gateway.

@@ -5,7 +5,9 @@ pub const OPERATOR_MANAGER: &str = "marketstream-operator";
 /// Field manager of `status.streamer`.
 pub const STREAMER_MANAGER: &str = "marketstream-streamer";
 
-/// Label value of `app.kubernetes.io/managed-by` on every child object.
+/// Label that says on every child object who manages it.
+pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Value of [`LABEL_MANAGED_BY`].
 pub const MANAGED_BY: &str = "marketstream-operator";
 /// Label that carries the MarketStream's name on every child object.
 pub const LABEL_NAME: &str = "marketstream.io/name";

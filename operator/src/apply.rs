@@ -1,7 +1,7 @@
 //! Writes: children and status by server-side apply, and the delete of one very pod.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     hash::{DefaultHasher, Hash, Hasher},
     sync::{Mutex, PoisonError},
 };
@@ -11,10 +11,10 @@ use kube::{
     Api, Client, Resource, ResourceExt,
     api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions},
 };
-use marketstream_crds::{MarketStream, MarketStreamStatus, names};
+use marketstream_crds::{MarketStream, MarketStreamStatus, conditions::reasons, names};
 use serde_json::json;
 
-use crate::{build::Child, error::Error};
+use crate::{build::Child, error::Error, validate::Problem};
 
 /// What was applied last for each MarketStream, so that unchanged children cost no request.
 #[derive(Debug, Default)]
@@ -22,16 +22,27 @@ pub struct Applied(Mutex<HashMap<(String, String), u64>>);
 
 impl Applied {
     /// Applies the children of `ms`, unless the same ones were applied since the last [`Applied::forget`]. Returns what
-    /// the server refuses, in its words: one refused child keeps neither the others nor recovery from their work.
+    /// only the user can mend: a name that something else has, before anything is written; or what the server refuses,
+    /// in its words, where one refused child keeps neither the others nor recovery from their work.
     ///
     /// # Errors
     /// When the server cannot be reached or is at fault itself.
-    pub async fn apply(&self, client: &Client, ms: &MarketStream, children: &[Child]) -> Result<Option<String>, Error> {
+    pub async fn apply(
+        &self,
+        client: &Client,
+        ms: &MarketStream,
+        children: &[Child],
+    ) -> Result<Option<Problem>, Error> {
         let namespace = ms.namespace().unwrap_or_default();
         let key = (namespace.clone(), ms.name_any());
         let hash = hash(children);
         if self.lock().get(&key) == Some(&hash) {
             return Ok(None);
+        }
+        for child in children {
+            if let Some(stranger) = stranger(client, ms, child).await? {
+                return Ok(Some(stranger));
+            }
         }
         let mut refused = None;
         for child in children {
@@ -44,7 +55,8 @@ impl Applied {
                 Ok(_) => {}
                 // An invalid field, a quota, a class that cannot grow a volume: for the user to mend.
                 Err(kube::Error::Api(refusal)) if refusal.is_invalid() || refusal.is_forbidden() => {
-                    refused.get_or_insert(format!("the API server refuses {kind} {name}: {}", refusal.message));
+                    let message = format!("the API server refuses {kind} {name}: {}", refusal.message);
+                    refused.get_or_insert(Problem { reason: reasons::INVALID_SPEC, message });
                 }
                 Err(source) => return Err(Error::Apply { kind, name, source }),
             }
@@ -63,6 +75,27 @@ impl Applied {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(String, String), u64>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// An object that has the name of a child and is none: a forced apply would take it over.
+async fn stranger(client: &Client, ms: &MarketStream, child: &Child) -> Result<Option<Problem>, Error> {
+    let namespace = ms.namespace().unwrap_or_default();
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace, &child.api);
+    let there = api.get_metadata_opt(&child.name).await?;
+    Ok(there.filter(|object| !is_child(ms, object.labels())).map(|_| {
+        let (kind, name) = (&child.api.kind, &child.name);
+        let message = format!(
+            "metadata.name: {namespace} already has a {kind} {name:?} that is not of this MarketStream; delete it, or give \
+             the MarketStream another name"
+        );
+        Problem { reason: reasons::NAME_IN_USE, message }
+    }))
+}
+
+/// Whether labels are those of a child of `ms`. An owner reference would not do: a kept volume has none.
+fn is_child(ms: &MarketStream, labels: &BTreeMap<String, String>) -> bool {
+    let has = |label: &str, value: &str| labels.get(label).is_some_and(|found| found == value);
+    has(names::LABEL_NAME, &ms.name_any()) && has(names::LABEL_MANAGED_BY, names::MANAGED_BY)
 }
 
 fn hash(children: &[Child]) -> u64 {
@@ -106,5 +139,26 @@ pub async fn delete_pod(client: &Client, ms: &MarketStream, uid: &str) -> Result
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_carries_both_labels_is_a_child() {
+        let ms: MarketStream = serde_json::from_value(json!({
+            "apiVersion": "marketstream.io/v1alpha1", "kind": "MarketStream", "metadata": {"name": "feed"},
+            "spec": {"contracts": [], "gateway": {"external": {"host": "h"}}, "storage": {"size": "1Gi"}},
+        }))
+        .unwrap();
+        let labels =
+            |pairs: &[(&str, &str)]| pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+        let managed = (names::LABEL_MANAGED_BY, names::MANAGED_BY);
+        assert!(is_child(&ms, &labels(&[managed, (names::LABEL_NAME, "feed")])));
+        assert!(!is_child(&ms, &labels(&[managed, (names::LABEL_NAME, "other")])));
+        assert!(!is_child(&ms, &labels(&[(names::LABEL_MANAGED_BY, "Helm"), (names::LABEL_NAME, "feed")])));
+        assert!(!is_child(&ms, &labels(&[])));
     }
 }

@@ -133,7 +133,7 @@ where
         + Send
         + 'static,
 {
-    let ours = watcher::Config::default().labels(&format!("app.kubernetes.io/managed-by={}", names::MANAGED_BY));
+    let ours = watcher::Config::default().labels(&format!("{}={}", names::LABEL_MANAGED_BY, names::MANAGED_BY));
     watcher(api::<K>(setup), ours).default_backoff().modify(|object| object.managed_fields_mut().clear())
 }
 

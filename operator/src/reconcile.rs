@@ -32,8 +32,8 @@ use crate::{
 
 /// A change that no watch told of is found after this time.
 const RESYNC: Duration = Duration::from_secs(600);
-/// The other owner of a login goes without an event of ours.
-const LOGIN_RETRY: Duration = Duration::from_secs(5);
+/// The other owner of a login or of a name goes without an event of ours.
+const RIVAL_RETRY: Duration = Duration::from_secs(5);
 
 /// One object that is no valid MarketStream must not stop the watch of all others.
 pub type Guarded = DeserializeGuard<MarketStream>;
@@ -95,9 +95,8 @@ pub async fn reconcile(ms: &MarketStream, context: &Context) -> Result<Action, E
     let situation = Situation { run, disruptable: idle || ms.spec.disruption == Disruption::Allow };
     if !invalid {
         let children = build::children(ms, &context.settings, situation)?;
-        if let Some(message) = context.applied.apply(&context.client, ms, &children).await? {
-            problem.get_or_insert(Problem { reason: reasons::INVALID_SPEC, message });
-        }
+        let refused = context.applied.apply(&context.client, ms, &children).await?;
+        problem = problem.or(refused);
     }
 
     let pending = pod.as_ref().is_some_and(|pod| update_pending(ms, context, pod));
@@ -252,8 +251,8 @@ fn note(message: &str) -> String {
 }
 
 fn next_look(decision: Option<&Decision>, problem: Option<&Problem>, now: Timestamp) -> Duration {
-    if problem.is_some_and(|problem| problem.reason == reasons::LOGIN_IN_USE) {
-        return LOGIN_RETRY;
+    if problem.is_some_and(|problem| [reasons::LOGIN_IN_USE, reasons::NAME_IN_USE].contains(&problem.reason)) {
+        return RIVAL_RETRY;
     }
     let due = decision.and_then(|decision| decision.look_again);
     due.map_or(RESYNC, |due| due.duration_since(now).unsigned_abs().min(RESYNC))

@@ -5,6 +5,7 @@ use k8s_openapi::{
     api::core::v1::{Pod, Service},
     apimachinery::pkg::apis::meta::v1::Condition,
 };
+use kube::api::{DeleteParams, PostParams};
 use marketstream_crds::{MarketStream, conditions::types};
 use marketstream_e2e::{
     expect,
@@ -70,6 +71,18 @@ async fn bad_neighbours_are_told_why_and_harm_nothing() -> Result<()> {
         let twins_pod = s.cluster.api::<Pod>(&s.namespace).get_opt("twin-0").await?;
         ensure!(twins_pod.is_none(), "a second session of one login was started");
 
+        // The name of a Service that somebody else made: it is not taken over, and nothing is built around it.
+        let service =
+            json!({"metadata": {"name": "taken"}, "spec": {"ports": [{"port": 1}], "selector": {"app": "x"}}});
+        let services = s.cluster.api::<Service>(&s.namespace);
+        let theirs = services.create(&PostParams::default(), &serde_json::from_value(service)?).await?;
+        let taken = s.apply_alone(&s.sidecar("taken")?.contract("sim1", SIM[0], &["BidAsk"])).await?;
+        stalled(&taken, "NameInUse", &["metadata.name", "Service", "taken"]).await?;
+        let after = services.get("taken").await?;
+        ensure!(after.spec == theirs.spec && after.metadata.labels == theirs.metadata.labels, "{after:#?}");
+        let pod = s.cluster.api::<Pod>(&s.namespace).get_opt("taken-0").await?;
+        ensure!(pod.is_none(), "a pod was started beside a Service that is not its own");
+
         // A Secret that is not there.
         let nobody = s.apply_alone(&s.sidecar("nobody")?.contract("sim1", SIM[0], &["BidAsk"])).await?;
         stalled(&nobody, "SecretNotFound", &["spec.gateway.sidecar.credentialsSecretRef", "nobody-login"]).await?;
@@ -97,6 +110,8 @@ async fn bad_neighbours_are_told_why_and_harm_nothing() -> Result<()> {
         manifest::make_login(&s.cluster, &s.namespace, &manifest::login("nobody")).await?;
         let repaired = nobody.flows().await?;
         ensure!(!repaired.is(types::STALLED), "{:#?}", repaired.condition(types::STALLED));
+        services.delete("taken", &DeleteParams::default()).await?;
+        taken.flows().await?;
 
         let ms = good.flows().await?;
         ensure!(uid(&good.pod().await?) == uid(&pod), "the pod stays");

@@ -85,7 +85,7 @@ fn kept(ms: &MarketStream, name: String) -> ObjectMeta {
 /// Labels of every child.
 fn labels(ms: &MarketStream) -> BTreeMap<String, String> {
     let mut labels = selector(ms);
-    labels.insert("app.kubernetes.io/managed-by".to_owned(), names::MANAGED_BY.to_owned());
+    labels.insert(names::LABEL_MANAGED_BY.to_owned(), names::MANAGED_BY.to_owned());
     labels
 }
 
