@@ -3,26 +3,125 @@
 use prost::Message;
 
 use super::handshake::Dialect;
-use super::ids::response;
-use super::{message, pb};
+use super::ids::PROTOBUF_OFFSET;
+use super::pb;
 
-/// A message to a client, but for ticks, which have an encoder of their own ([`message::tick`]).
-#[derive(Debug, Clone, PartialEq)]
-pub enum Answer {
+/// The messages of the gateway with their numbers, once.
+macro_rules! answers {
+    ($($(#[doc = $doc:literal])+ $name:ident($message:ty) = $number:literal,)+) => {
+        /// A message to a client, but for ticks, which have an encoder of their own.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Answer {
+            $($(#[doc = $doc])+ $name($message),)+
+        }
+
+        impl Answer {
+            /// Number of the message, without the offset.
+            #[must_use]
+            pub fn number(&self) -> i32 {
+                match self {
+                    $(Self::$name(_) => $number,)+
+                }
+            }
+
+            fn protobuf(&self) -> Vec<u8> {
+                match self {
+                    $(Self::$name(message) => message.encode_to_vec(),)+
+                }
+            }
+        }
+    };
+}
+
+answers! {
+    /// Price at the top of the book.
+    TickPrice(pb::TickPrice) = 1,
+    /// Size at the top of the book.
+    TickSize(pb::TickSize) = 2,
     /// An error of a request, or a notice.
-    Error(pb::ErrorMessage),
-    /// The accounts of the login.
-    ManagedAccounts(pb::ManagedAccounts),
+    Error(pb::ErrorMessage) = 4,
+    /// One value of an account.
+    AccountValue(pb::AccountValue) = 6,
+    /// When the account's values were taken.
+    AccountUpdateTime(pb::AccountUpdateTime) = 8,
     /// The first order id that is free.
-    NextValidId(pb::NextValidId),
-    /// The clock, in seconds.
-    CurrentTime(pb::CurrentTime),
-    /// The clock, in milliseconds.
-    CurrentTimeInMillis(pb::CurrentTimeInMillis),
+    NextValidId(pb::NextValidId) = 9,
     /// One contract.
-    ContractData(Box<pb::ContractData>),
+    ContractData(Box<pb::ContractData>) = 10,
+    /// Change of an order book by price.
+    MarketDepth(pb::MarketDepth) = 12,
+    /// Change of an order book by market maker.
+    MarketDepthL2(pb::MarketDepth) = 13,
+    /// The accounts of the login.
+    ManagedAccounts(pb::ManagedAccounts) = 15,
+    /// Bars of the past.
+    HistoricalData(pb::HistoricalData) = 17,
+    /// Values of an option.
+    TickOptionComputation(pb::TickOptionComputation) = 21,
+    /// Number beside the top of the book.
+    TickGeneric(pb::TickGeneric) = 45,
+    /// Text beside the top of the book.
+    TickString(pb::TickString) = 46,
+    /// The clock, in seconds.
+    CurrentTime(pb::CurrentTime) = 49,
+    /// Five seconds.
+    RealTimeBar(pb::RealTimeBarTick) = 50,
     /// No more contracts follow.
-    ContractDataEnd(pb::ContractDataEnd),
+    ContractDataEnd(pb::ContractDataEnd) = 52,
+    /// No more orders follow.
+    OpenOrdersEnd(pb::ListEnd) = 53,
+    /// No more values of the account follow for now.
+    AccountDataEnd(pb::AccountDataEnd) = 54,
+    /// No more executions follow.
+    ExecutionsEnd(pb::RequestEnd) = 55,
+    /// The snapshot is complete.
+    TickSnapshotEnd(pb::TickSnapshotEnd) = 57,
+    /// Whether the data of a request is live, frozen or delayed.
+    MarketDataType(pb::MarketDataType) = 58,
+    /// No more positions follow.
+    PositionsEnd(pb::ListEnd) = 62,
+    /// No more sums follow for now.
+    AccountSummaryEnd(pb::RequestEnd) = 64,
+    /// No more positions of the account follow.
+    PositionsMultiEnd(pb::RequestEnd) = 72,
+    /// No more values of the account follow.
+    AccountUpdatesMultiEnd(pb::RequestEnd) = 74,
+    /// Soft dollar tiers: none.
+    SoftDollarTiers(pb::RequestEnd) = 77,
+    /// Family codes of the accounts.
+    FamilyCodes(pb::FamilyCodes) = 78,
+    /// Contracts that a pattern fits.
+    SymbolSamples(pb::SymbolSamples) = 79,
+    /// Exchanges with order books.
+    MarketDepthExchanges(pb::MarketDepthExchanges) = 80,
+    /// Price step and exchanges of a market data request.
+    TickReqParams(pb::TickReqParams) = 81,
+    /// Letters of exchanges.
+    SmartComponents(pb::SmartComponents) = 82,
+    /// News providers: none.
+    NewsProviders(pb::ListEnd) = 85,
+    /// Begin of the history.
+    HeadTimestamp(pb::HeadTimestamp) = 88,
+    /// The current bar of a request that is kept up to date.
+    HistoricalDataUpdate(pb::HistoricalDataUpdate) = 90,
+    /// Price increments.
+    MarketRule(pb::MarketRule) = 93,
+    /// Mid-points of the past.
+    HistoricalTicks(pb::HistoricalTicks) = 96,
+    /// Quotes of the past.
+    HistoricalTicksBidAsk(pb::HistoricalTicksBidAsk) = 97,
+    /// Trades of the past.
+    HistoricalTicksLast(pb::HistoricalTicksLast) = 98,
+    /// No more orders of the past follow.
+    CompletedOrdersEnd(pb::ListEnd) = 102,
+    /// Sessions of the past.
+    HistoricalSchedule(pb::HistoricalSchedule) = 106,
+    /// White branding of the login.
+    UserInfo(pb::UserInfo) = 107,
+    /// The bars are complete.
+    HistoricalDataEnd(pb::HistoricalDataEnd) = 108,
+    /// The clock, in milliseconds.
+    CurrentTimeInMillis(pb::CurrentTimeInMillis) = 109,
 }
 
 impl Answer {
@@ -42,22 +141,10 @@ impl Answer {
     #[must_use]
     pub fn encode(&self, dialect: Dialect) -> Vec<u8> {
         match dialect {
-            Dialect::Protobuf(_) => self.protobuf(),
-        }
-    }
-
-    fn protobuf(&self) -> Vec<u8> {
-        fn body(number: i32, message: &impl Message) -> Vec<u8> {
-            message::encode(number, message)
-        }
-        match self {
-            Self::Error(message) => body(response::ERROR, message),
-            Self::ManagedAccounts(message) => body(response::MANAGED_ACCOUNTS, message),
-            Self::NextValidId(message) => body(response::NEXT_VALID_ID, message),
-            Self::CurrentTime(message) => body(response::CURRENT_TIME, message),
-            Self::CurrentTimeInMillis(message) => body(response::CURRENT_TIME_IN_MILLIS, message),
-            Self::ContractData(message) => body(response::CONTRACT_DATA, message.as_ref()),
-            Self::ContractDataEnd(message) => body(response::CONTRACT_DATA_END, message),
+            Dialect::Protobuf(_) => {
+                let id = (self.number() + PROTOBUF_OFFSET).to_be_bytes();
+                [&id[..], &self.protobuf()].concat()
+            }
         }
     }
 }

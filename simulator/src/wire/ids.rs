@@ -1,54 +1,92 @@
-//! Message numbers. On the wire each is raised by [`PROTOBUF_OFFSET`]; numbers up to it are the text dialect.
+//! Numbers of the messages that a client sends. Those of the gateway's stand with [`super::answer::Answer`].
 
-/// What is added to a message number when its body is protobuf.
+/// What is added to a message number, in both directions, when its body is protobuf: numbers up to it are the text
+/// dialect.
 pub const PROTOBUF_OFFSET: i32 = 200;
 
 /// Numbers of messages that a client sends.
+#[allow(missing_docs, reason = "the names are the protocol's own")]
 pub mod request {
-    /// Log level of the server. Accepted without an answer.
-    pub const SET_SERVER_LOG_LEVEL: i32 = 14;
-    /// Next order ids.
+    pub const MARKET_DATA: i32 = 1;
+    pub const CANCEL_MARKET_DATA: i32 = 2;
+    pub const OPEN_ORDERS: i32 = 5;
+    pub const ACCOUNT_DATA: i32 = 6;
+    pub const EXECUTIONS: i32 = 7;
     pub const IDS: i32 = 8;
-    /// Contract details.
     pub const CONTRACT_DATA: i32 = 9;
-    /// Accounts of the login.
+    pub const MARKET_DEPTH: i32 = 10;
+    pub const CANCEL_MARKET_DEPTH: i32 = 11;
+    pub const NEWS_BULLETINS: i32 = 12;
+    pub const CANCEL_NEWS_BULLETINS: i32 = 13;
+    pub const SET_SERVER_LOG_LEVEL: i32 = 14;
+    pub const AUTO_OPEN_ORDERS: i32 = 15;
+    pub const ALL_OPEN_ORDERS: i32 = 16;
     pub const MANAGED_ACCOUNTS: i32 = 17;
-    /// Server time in seconds.
+    pub const HISTORICAL_DATA: i32 = 20;
+    pub const CANCEL_SCANNER: i32 = 23;
+    pub const CANCEL_HISTORICAL_DATA: i32 = 25;
     pub const CURRENT_TIME: i32 = 49;
-    /// Live, frozen or delayed data. Accepted without an answer.
+    pub const REAL_TIME_BARS: i32 = 50;
+    pub const CANCEL_REAL_TIME_BARS: i32 = 51;
+    pub const CANCEL_FUNDAMENTAL_DATA: i32 = 53;
+    pub const CANCEL_IMPLIED_VOLATILITY: i32 = 56;
+    pub const CANCEL_OPTION_PRICE: i32 = 57;
     pub const MARKET_DATA_TYPE: i32 = 59;
-    /// First message of a session.
+    pub const POSITIONS: i32 = 61;
+    pub const ACCOUNT_SUMMARY: i32 = 62;
+    pub const CANCEL_ACCOUNT_SUMMARY: i32 = 63;
+    pub const CANCEL_POSITIONS: i32 = 64;
     pub const START_API: i32 = 71;
-    /// Subscribe to tick-by-tick data.
+    pub const POSITIONS_MULTI: i32 = 74;
+    pub const CANCEL_POSITIONS_MULTI: i32 = 75;
+    pub const ACCOUNT_UPDATES_MULTI: i32 = 76;
+    pub const CANCEL_ACCOUNT_UPDATES_MULTI: i32 = 77;
+    pub const SOFT_DOLLAR_TIERS: i32 = 79;
+    pub const FAMILY_CODES: i32 = 80;
+    pub const MATCHING_SYMBOLS: i32 = 81;
+    pub const MARKET_DEPTH_EXCHANGES: i32 = 82;
+    pub const SMART_COMPONENTS: i32 = 83;
+    pub const NEWS_PROVIDERS: i32 = 85;
+    pub const HEAD_TIMESTAMP: i32 = 87;
+    pub const CANCEL_HISTOGRAM_DATA: i32 = 89;
+    pub const CANCEL_HEAD_TIMESTAMP: i32 = 90;
+    pub const MARKET_RULE: i32 = 91;
+    pub const CANCEL_PNL: i32 = 93;
+    pub const CANCEL_PNL_SINGLE: i32 = 95;
+    pub const HISTORICAL_TICKS: i32 = 96;
     pub const TICK_BY_TICK: i32 = 97;
-    /// End a tick-by-tick subscription.
     pub const CANCEL_TICK_BY_TICK: i32 = 98;
-    /// Server time in milliseconds.
+    pub const COMPLETED_ORDERS: i32 = 99;
+    pub const CANCEL_WSH_META_DATA: i32 = 101;
+    pub const CANCEL_WSH_EVENT_DATA: i32 = 103;
+    pub const USER_INFO: i32 = 104;
     pub const CURRENT_TIME_IN_MILLIS: i32 = 105;
-    /// Cancel contract details. The answer is complete by then: accepted without an answer.
     pub const CANCEL_CONTRACT_DATA: i32 = 106;
-    /// Highest request number known here; above it a number is unknown.
-    pub const HIGHEST: i32 = 107;
-    /// Cancels of requests that this version does not serve. The original ignores a cancel of what is not there.
-    pub const OTHER_CANCELS: [i32; 7] = [2, 11, 23, 25, 51, 90, 107];
-}
+    pub const CANCEL_HISTORICAL_TICKS: i32 = 107;
 
-/// Numbers of messages that the gateway sends.
-pub mod response {
-    /// Error or notice.
-    pub const ERROR: i32 = 4;
-    /// Next order id.
-    pub const NEXT_VALID_ID: i32 = 9;
-    /// One contract.
-    pub const CONTRACT_DATA: i32 = 10;
-    /// Accounts of the login.
-    pub const MANAGED_ACCOUNTS: i32 = 15;
-    /// Server time in seconds.
-    pub const CURRENT_TIME: i32 = 49;
-    /// End of contract details.
-    pub const CONTRACT_DATA_END: i32 = 52;
-    /// One tick.
-    pub const TICK_BY_TICK: i32 = 99;
-    /// Server time in milliseconds.
-    pub const CURRENT_TIME_IN_MILLIS: i32 = 109;
+    /// Highest number that version 226 knows; above it a number is unknown.
+    pub const HIGHEST: i32 = 109;
+
+    /// Requests that no answer follows: cancels of what is not served, news bulletins (there are none), order binding.
+    pub const WITHOUT_ANSWER: [i32; 18] = [
+        NEWS_BULLETINS,
+        CANCEL_NEWS_BULLETINS,
+        AUTO_OPEN_ORDERS,
+        CANCEL_SCANNER,
+        CANCEL_FUNDAMENTAL_DATA,
+        CANCEL_IMPLIED_VOLATILITY,
+        CANCEL_OPTION_PRICE,
+        CANCEL_ACCOUNT_SUMMARY,
+        CANCEL_POSITIONS,
+        CANCEL_POSITIONS_MULTI,
+        CANCEL_ACCOUNT_UPDATES_MULTI,
+        CANCEL_HISTOGRAM_DATA,
+        CANCEL_PNL,
+        CANCEL_PNL_SINGLE,
+        CANCEL_WSH_META_DATA,
+        CANCEL_WSH_EVENT_DATA,
+        SET_SERVER_LOG_LEVEL,
+        // The answer is complete when it comes.
+        CANCEL_CONTRACT_DATA,
+    ];
 }

@@ -20,7 +20,7 @@ fn reads_the_requests_of_a_real_client() {
         decode(&hex("0000010f0807")),
         Ok(Request::StartApi(pb::StartApiRequest { client_id: Some(7), optional_capabilities: None }))
     );
-    let cancel = Request::CancelTickByTick(pb::CancelTickByTick { req_id: Some(REQ_ID) });
+    let cancel = Request::CancelTickByTick(REQ_ID);
     assert_eq!(decode(&hex("0000012a0881dea0cb05")), Ok(cancel));
     let Ok(Request::ContractData(details)) =
         decode(&hex("000000d10880dea0cb05121712044141504c1a0353544b4205534d4152545203555344"))
@@ -58,10 +58,9 @@ fn reads_the_requests_of_a_real_client() {
 
 #[test]
 fn sorts_out_what_it_does_not_serve() {
-    assert_eq!(decode(&hex("000001030803")), Ok(Request::Ignored));
-    assert_eq!(decode(&hex("000000ca0885dea0cb05")), Ok(Request::Ignored));
-    let market_data = "000000c90885dea0cb05121712044141504c1a0353544b4205534d41525452035553441a03323333";
-    assert_eq!(decode(&hex(market_data)), Ok(Request::Unsupported { number: 1, req_id: 1_500_000_005 }));
+    // Set the log level; calculate an option's price.
+    assert_eq!(decode(&hex("000000d60805")), Ok(Request::Ignored));
+    assert_eq!(decode(&hex("000000ff0885dea0cb05")), Ok(Request::Unsupported { number: 55, req_id: 1_500_000_005 }));
     assert_eq!(decode(&hex("00000bb8")), Err(RequestError::Unknown(3_000)));
     assert_eq!(decode(&hex("fffffffe")), Err(RequestError::Unknown(-2)));
     assert_eq!(decode(b"\0\0\x00\x31x"), Err(RequestError::Text(49)));
@@ -77,13 +76,13 @@ fn writes_notices_and_session_messages_byte_for_byte() {
         )
     );
     let accounts = pb::ManagedAccounts { accounts_list: Some("DU123".into()) };
-    assert_eq!(encode(response::MANAGED_ACCOUNTS, &accounts), hex("000000d70a054455313233"));
+    assert_eq!(Answer::ManagedAccounts(accounts).encode(NEWEST), hex("000000d70a054455313233"));
     let next = pb::NextValidId { order_id: Some(1) };
-    assert_eq!(encode(response::NEXT_VALID_ID, &next), hex("000000d10801"));
+    assert_eq!(Answer::NextValidId(next).encode(NEWEST), hex("000000d10801"));
     let time = pb::CurrentTime { current_time: Some(TIME) };
-    assert_eq!(encode(response::CURRENT_TIME, &time), hex("000000f908fde792d806"));
+    assert_eq!(Answer::CurrentTime(time).encode(NEWEST), hex("000000f908fde792d806"));
     let end = pb::ContractDataEnd { req_id: Some(1_500_000_000) };
-    assert_eq!(encode(response::CONTRACT_DATA_END, &end), hex("000000fc0880dea0cb05"));
+    assert_eq!(Answer::ContractDataEnd(end).encode(NEWEST), hex("000000fc0880dea0cb05"));
 }
 
 /// The second of the golden ticks.
@@ -143,7 +142,7 @@ fn writes_contract_details_byte_for_byte() {
         "000000d20880dea0cb05122e08fe9a1012044141504c1a0353544b4205534d4152544a064e415344415152035553445a044141504c62034e4d531ac3010a034e4d531204302e30311a0c41435449564554494d2c4144220c534d4152542c4e415344415128013a094150504c4520494e43620a55532f4561737465726e6a2b32303236313033303a303430302d32303236313033303a323030303b32303236313033313a434c4f534544722b32303236313033303a303933302d32303236313033303a313630303b32303236313033313a434c4f534544aa010532362c3236ba0106434f4d4d4f4ec20106302e30303031ca0106302e30303031d20103313030",
     );
     let message = pb::ContractData::decode(&vector[4..]).unwrap();
-    assert_eq!(encode(response::CONTRACT_DATA, &message), vector);
+    assert_eq!(Answer::ContractData(Box::new(message.clone())).encode(NEWEST), vector);
     assert_eq!(message.contract.unwrap().trading_class.as_deref(), Some("NMS"));
     let details = message.contract_details.unwrap();
     assert_eq!(details.min_tick.as_deref(), Some("0.01"));

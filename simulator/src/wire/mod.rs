@@ -5,6 +5,7 @@ pub mod frame;
 pub mod handshake;
 pub mod ids;
 pub mod message;
+pub mod request;
 
 /// Messages generated from `proto/`.
 #[allow(missing_docs, unreachable_pub)]

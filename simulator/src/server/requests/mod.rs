@@ -9,7 +9,7 @@ use super::core::{Core, State};
 use crate::faults::Refusal;
 use crate::journal::requests::Event;
 use crate::wire::answer::Answer;
-use crate::wire::message::{Request, RequestError};
+use crate::wire::request::{Request, RequestError};
 
 /// Does what a client asks for. An error ends the connection and says why.
 pub(super) fn handle(core: &Core, number: u32, request: Result<Request, RequestError>) -> Result<(), String> {
@@ -27,10 +27,23 @@ pub(super) fn handle(core: &Core, number: u32, request: Result<Request, RequestE
         Ok(Request::ManagedAccounts) => call.managed_accounts(&state),
         Ok(Request::ContractData(request)) => call.contract_data(&state, &request),
         Ok(Request::TickByTick(request)) => call.subscribe_ticks(&mut state, &request),
-        Ok(Request::CancelTickByTick(request)) => call.cancel_ticks(&mut state, request.req_id.unwrap_or(0)),
-        Ok(Request::Unsupported { number, req_id }) => {
-            call.error(&state, req_id, invalid(&format!("this simulator does not serve request {number}")));
-        }
+        Ok(Request::CancelTickByTick(req_id)) => call.cancel_ticks(&mut state, req_id),
+        Ok(Request::MarketData(request)) => call.not_served(&state, 1, request.req_id),
+        Ok(Request::MarketDepth(request)) => call.not_served(&state, 10, request.req_id),
+        Ok(Request::RealTimeBars(request)) => call.not_served(&state, 50, request.req_id),
+        Ok(Request::HistoricalTicks(request)) => call.not_served(&state, 96, request.req_id),
+        Ok(Request::HistoricalData(request)) => call.not_served(&state, 20, request.req_id),
+        Ok(Request::HeadTimestamp(request)) => call.not_served(&state, 87, request.req_id),
+        Ok(
+            Request::CancelMarketData(_)
+            | Request::CancelMarketDepth(_)
+            | Request::CancelRealTimeBars(_)
+            | Request::CancelHistoricalTicks(_)
+            | Request::CancelHistoricalData(_)
+            | Request::CancelHeadTimestamp(_),
+        ) => {}
+        Ok(Request::Unsupported { number, req_id }) => call.not_served(&state, number, Some(req_id)),
+        Ok(_) => {}
         Err(error) => {
             let text = format!("Error reading request. {error}");
             call.error(&state, -1, Refusal { code: 320, text });
@@ -63,6 +76,11 @@ impl Call<'_> {
     fn error(&self, state: &State, req_id: i32, refusal: Refusal) {
         self.answer(state, &Answer::error(req_id, refusal.code, &refusal.text, self.now_us / 1_000));
         self.log(state, Event::Error { req_id, code: refusal.code, text: refusal.text });
+    }
+
+    /// A request that the original knows and this program does not serve.
+    fn not_served(&self, state: &State, number: i32, req_id: Option<i32>) {
+        self.error(state, req_id.unwrap_or(-1), invalid(&format!("this simulator does not serve request {number}")));
     }
 
     fn now_s(&self) -> i64 {
