@@ -14,6 +14,10 @@ pub const LABEL_NAME: &str = "marketstream.io/name";
 
 /// Annotation: `"true"` stops recovery actions, not recording.
 pub const ANNOTATION_PAUSED: &str = "marketstream.io/paused";
+/// Annotation: each new value, a time, asks for a new pod once.
+pub const ANNOTATION_RESTART: &str = "marketstream.io/restart";
+/// Annotation: each new value, a time, opens the login gate once.
+pub const ANNOTATION_RETRY_LOGIN: &str = "marketstream.io/retry-login";
 
 /// Port of the streamer's HTTP server (ib-stream's).
 pub const STREAMER_PORT: u16 = 8851;

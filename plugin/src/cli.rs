@@ -1,0 +1,88 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// What a MarketStream does, why, and what comes next.
+#[derive(Debug, Parser)]
+#[command(name = "kubectl marketstream", bin_name = "kubectl marketstream", version)]
+pub(crate) struct Cli {
+    /// Namespace of the MarketStream; that of the kubeconfig's context when absent.
+    #[arg(short, long, global = true)]
+    pub(crate) namespace: Option<String>,
+    /// Context of the kubeconfig; its current one when absent.
+    #[arg(long, global = true)]
+    pub(crate) context: Option<String>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Streams, open incidents, and what happens next and when.
+    Status(View),
+    /// Why something, or nothing, is being done.
+    Explain(View),
+    /// Incidents with their rungs and actions, the oldest first.
+    Timeline(View),
+    /// Asks for a new pod.
+    Restart(Name),
+    /// Opens the login gate: the gateway may try to log in again.
+    Login(Name),
+    /// Log of the streamer, or of the gateway.
+    Logs(Logs),
+    /// The streamer's own health report, through a port-forward.
+    Health(Name),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Name {
+    /// Name of the MarketStream.
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct View {
+    #[command(flatten)]
+    pub(crate) name: Name,
+    /// For people or for programs.
+    #[arg(short, long, value_enum, default_value = "text")]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For a terminal.
+    Text,
+    /// One JSON document.
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Logs {
+    #[command(flatten)]
+    pub(crate) name: Name,
+    /// The gateway's log instead of the streamer's.
+    #[arg(long)]
+    pub(crate) gateway: bool,
+    /// Go on until interrupted.
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Lines from the end; all when absent.
+    #[arg(long)]
+    pub(crate) tail: Option<i64>,
+    /// Of the container before its last restart.
+    #[arg(long)]
+    pub(crate) previous: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

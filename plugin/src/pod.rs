@@ -1,0 +1,31 @@
+//! The streamer's HTTP port, through a port-forward with the caller's own rights.
+
+use anyhow::{Context, Result, bail};
+use http::{Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper_util::rt::TokioIo;
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use marketstream_crds::names;
+
+use crate::cluster::Cluster;
+
+/// Asks the streamer and returns its answer, whatever its status.
+pub(crate) async fn ask(cluster: &Cluster, name: &str, method: Method, path: &str) -> Result<(StatusCode, String)> {
+    cluster.marketstream(name).await?;
+    let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
+    let pod = names::pod(name);
+    let forwarded = || format!("a port-forward to pod {pod}");
+    let mut forward = pods.portforward(&pod, &[names::STREAMER_PORT]).await.with_context(forwarded)?;
+    let Some(stream) = forward.take_stream(names::STREAMER_PORT) else { bail!("{}: no stream", forwarded()) };
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let talking = tokio::spawn(connection);
+    let request =
+        Request::builder().method(method).uri(path).header(header::HOST, &pod).body(Full::<Bytes>::default())?;
+    let answer = sender.send_request(request).await.with_context(|| format!("{path} of pod {pod}"))?;
+    let status = answer.status();
+    let body = answer.into_body().collect().await.with_context(|| format!("{path} of pod {pod}"))?.to_bytes();
+    talking.abort();
+    Ok((status, String::from_utf8_lossy(&body).into_owned()))
+}

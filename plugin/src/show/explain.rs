@@ -1,0 +1,109 @@
+//! `explain`: why something, or nothing, is being done.
+
+use std::fmt::Write;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use marketstream_crds::{
+    Incident, MarketStream, MarketStreamStatus,
+    conditions::types::{DATA_FLOWING, STALLED},
+    names,
+};
+use serde_json::{Value, json};
+
+use super::{Report, words};
+
+/// What `kubectl marketstream explain` shows.
+pub(crate) fn explain(ms: &MarketStream, now: Timestamp) -> Report {
+    let empty = MarketStreamStatus::default();
+    let status = ms.status.as_ref().unwrap_or(&empty);
+    let incidents: Vec<_> = status.incidents.iter().map(|incident| Explained::of(incident, now)).collect();
+    let mut reasons = standing(ms, status);
+    if incidents.is_empty() {
+        reasons.push(quiet(status));
+    }
+    let mut text = String::new();
+    for reason in &reasons {
+        let _ = writeln!(text, "{reason}");
+    }
+    for incident in &incidents {
+        let _ = writeln!(text, "{incident}");
+    }
+    let json = json!({"reasons": reasons, "incidents": incidents.iter().map(Explained::json).collect::<Vec<_>>()});
+    Report { text, json }
+}
+
+/// What holds whatever the data do.
+fn standing(ms: &MarketStream, status: &MarketStreamStatus) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if ms.spec.suspend {
+        reasons.push("Nothing runs: spec.suspend is true.".to_owned());
+    }
+    if ms.annotations().get(names::ANNOTATION_PAUSED).is_some_and(|value| value == "true") {
+        reasons.push(format!("Recovery only watches: the annotation {} is \"true\".", names::ANNOTATION_PAUSED));
+    }
+    if status.observed_generation != ms.metadata.generation {
+        reasons.push("The operator has not seen this generation of the spec yet.".to_owned());
+    }
+    let stalled = status.conditions.iter().find(|condition| condition.type_ == STALLED && condition.status == "True");
+    reasons.extend(stalled.map(|stalled| format!("It waits for a person ({}): {}", stalled.reason, stalled.message)));
+    reasons
+}
+
+/// Why there is no incident.
+fn quiet(status: &MarketStreamStatus) -> String {
+    let flowing = status.conditions.iter().find(|condition| condition.type_ == DATA_FLOWING);
+    match (status.health, flowing) {
+        (Some(health), Some(flowing)) => format!("No incident is open. {}: {}.", health.as_str(), flowing.message),
+        _ => "No incident is open, and nothing is known of the data yet.".to_owned(),
+    }
+}
+
+/// An incident in words.
+struct Explained {
+    what: String,
+    done: Vec<String>,
+    next: String,
+}
+
+impl Explained {
+    fn of(incident: &Incident, now: Timestamp) -> Self {
+        let streams = if incident.streams.is_empty() { "all streams".to_owned() } else { incident.streams.join(", ") };
+        let since = words::since(incident.since.get(), now);
+        let done = incident.rungs.iter().map(|rung| {
+            let action = rung.action.map_or("told people", |action| action.as_str());
+            let after = words::age(rung.time.get().duration_since(incident.since.get()).as_secs_f64());
+            format!("level {} after {after}: {action}", rung.level)
+        });
+        Self {
+            what: format!("{}: {streams}, since {} ({since})", incident.cause, incident.since),
+            done: done.collect(),
+            next: next(incident, now),
+        }
+    }
+
+    fn json(&self) -> Value {
+        json!({"what": self.what, "done": self.done, "next": self.next})
+    }
+}
+
+fn next(incident: &Incident, now: Timestamp) -> String {
+    if let Some(flows) = incident.recovered_time {
+        return format!("data flow again for {}; the incident closes when that lasts", words::since(flows.get(), now));
+    }
+    match (&incident.next_action, incident.next_action_time) {
+        (Some(action), Some(due)) => format!("{action}, {}, unless data flow before", words::when(due.get(), now)),
+        (Some(action), None) => action.clone(),
+        (None, _) => "nothing more that this cause allows; it closes by itself when data flow".to_owned(),
+    }
+}
+
+impl std::fmt::Display for Explained {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.what)?;
+        for done in &self.done {
+            write!(f, "\n  done  {done}")?;
+        }
+        write!(f, "\n  next  {}", self.next)
+    }
+}

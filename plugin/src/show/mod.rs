@@ -1,0 +1,27 @@
+//! Pages about one MarketStream: pure functions of the object and the time.
+
+mod explain;
+mod status;
+mod table;
+mod timeline;
+mod words;
+
+use jiff::Timestamp;
+use marketstream_crds::MarketStream;
+use serde_json::Value;
+
+pub(crate) use explain::explain;
+pub(crate) use status::status;
+pub(crate) use timeline::timeline;
+
+/// One page, for people and for programs.
+pub(crate) struct Report {
+    pub(crate) text: String,
+    pub(crate) json: Value,
+}
+
+/// Makes a page.
+pub(crate) type Make = fn(&MarketStream, Timestamp) -> Report;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+#![allow(clippy::unwrap_used, reason = "tests only")]
+
+use serde_json::json;
+
+use super::*;
+
+const NOW: &str = "2026-11-24T12:10:00Z";
+
+fn now() -> Timestamp {
+    NOW.parse().unwrap()
+}
+
+fn marketstream(change: impl FnOnce(&mut Value)) -> MarketStream {
+    let condition = |type_: &str, status: &str, reason: &str, message: &str| {
+        json!({
+            "type": type_, "status": status, "reason": reason, "message": message,
+            "lastTransitionTime": "2026-11-24T12:00:00Z",
+        })
+    };
+    let stream = |tick: &str, state: &str, silent: f64| {
+        json!({
+            "contract": "mnq", "tick": tick, "state": state, "silentSeconds": silent, "session": "Open",
+            "since": "2026-11-24T12:00:00Z", "restarts": 1,
+        })
+    };
+    let mut value = json!({
+        "apiVersion": "marketstream.io/v1alpha1", "kind": "MarketStream",
+        "metadata": {"name": "feed", "namespace": "md", "generation": 1},
+        "spec": {"contracts": [], "gateway": {"external": {"host": "h"}}, "storage": {"size": "1Gi"}},
+        "status": {
+            "observedGeneration": 1, "health": "Degraded", "level": 2, "cause": "StreamSilent", "clientId": 851,
+            "conditions": [
+                condition("Ready", "True", "AsExpected", "the session is up"),
+                condition("Stalled", "False", "AsExpected", "nothing waits for a person"),
+                condition("MarketOpen", "False", "MarketClosed", "no contract is in its session"),
+                condition("DataFlowing", "False", "StreamSilent", "no data: mnq/Last"),
+            ],
+            "incidents": [{
+                "id": "i1", "scope": "Stream", "since": "2026-11-24T12:05:00Z", "cause": "StreamSilent", "level": 2,
+                "attempts": 1, "streams": ["mnq/Last"], "lastAction": "RestartStreams",
+                "rungs": [
+                    {"level": 1, "dueTime": "2026-11-24T12:06:00Z", "time": "2026-11-24T12:06:00Z"},
+                    {
+                        "level": 2, "dueTime": "2026-11-24T12:08:00Z", "time": "2026-11-24T12:08:00Z",
+                        "action": "RestartStreams",
+                    },
+                ],
+                "nextAction": "level 4: Critical", "nextActionTime": "2026-11-24T12:15:00Z",
+            }],
+            "streamer": {
+                "pod": "feed-0", "podUID": "u", "clientId": 851, "heartbeatTime": NOW, "summary": "1/2", "flowing": 1,
+                "total": 2, "lastTickTime": "2026-11-24T12:09:58Z",
+                "socket": {
+                    "state": "Connected", "endpoint": "h:4002", "since": NOW, "downSeconds": 0.0, "everConnected": true,
+                },
+                "streams": [stream("Last", "Stale", 300.0), stream("BidAsk", "Flowing", 0.2)],
+                "storage": {"writable": true, "dropped": 0},
+            },
+        },
+    });
+    change(&mut value);
+    serde_json::from_value(value).unwrap()
+}
+
+#[test]
+fn status_shows_streams_and_what_comes_next() {
+    let report = status(&marketstream(|_| {}), now());
+    assert_eq!(
+        report.text,
+        "\
+md/feed, Degraded, level 2, StreamSilent, 1/2 streams flow, last tick 2s ago, client ID 851, h:4002
+  DataFlowing is False (StreamSilent): no data: mnq/Last
+
+STREAM       STATE     SESSION   SILENT   RESTARTS   REFUSED WITH
+mnq/Last     Stale     Open      5m       1          -
+mnq/BidAsk   Flowing   Open      0s       1          -
+
+INCIDENT       SINCE   LEVEL   STREAMS    NEXT                WHEN
+StreamSilent   5m      2       mnq/Last   level 4: Critical   in 5m
+"
+    );
+    assert_eq!(report.json["incidents"][0]["cause"], "StreamSilent");
+    assert_eq!(report.json["conditions"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn status_of_what_never_ran_is_one_line() {
+    let ms = marketstream(|value| {
+        value.as_object_mut().unwrap().remove("status");
+    });
+    assert_eq!(status(&ms, now()).text, "md/feed, not started, level 0\n");
+}
+
+#[test]
+fn explain_says_what_was_done_and_what_comes_next() {
+    assert_eq!(
+        explain(&marketstream(|_| {}), now()).text,
+        "\
+StreamSilent: mnq/Last, since 2026-11-24T12:05:00.000Z (5m)
+  done  level 1 after 60s: told people
+  done  level 2 after 3m: RestartStreams
+  next  level 4: Critical, in 5m, unless data flow before
+"
+    );
+}
+
+#[test]
+fn explain_says_why_nothing_is_done() {
+    let ms = marketstream(|value| {
+        value["status"]["incidents"] = json!([]);
+        value["metadata"]["annotations"] = json!({"marketstream.io/paused": "true"});
+        value["metadata"]["generation"] = json!(2);
+    });
+    assert_eq!(
+        explain(&ms, now()).text,
+        "\
+Recovery only watches: the annotation marketstream.io/paused is \"true\".
+The operator has not seen this generation of the spec yet.
+No incident is open. Degraded: no data: mnq/Last.
+"
+    );
+}
+
+#[test]
+fn timeline_is_in_the_order_of_time() {
+    let ms = marketstream(|value| {
+        value["status"]["history"] = json!([{
+            "id": "i0", "scope": "Session", "since": "2026-11-24T10:00:00Z", "cause": "Zombie", "level": 1,
+            "attempts": 0, "recoveredTime": "2026-11-24T10:02:00Z", "closedTime": "2026-11-24T10:03:00Z",
+            "rungs": [{"level": 1, "dueTime": "2026-11-24T10:01:00Z", "time": "2026-11-24T10:01:00Z"}],
+        }]);
+    });
+    assert_eq!(
+        timeline(&ms, now()).text,
+        "\
+TIME                       AGO     INCIDENT                WHAT
+2026-11-24T10:00:00.000Z   2h10m   Zombie                  data stopped
+2026-11-24T10:01:00.000Z   2h9m    Zombie                  level 1
+2026-11-24T10:02:00.000Z   2h8m    Zombie                  data flow again
+2026-11-24T10:03:00.000Z   2h7m    Zombie                  closed
+2026-11-24T12:05:00.000Z   5m      StreamSilent mnq/Last   data stopped
+2026-11-24T12:06:00.000Z   4m      StreamSilent mnq/Last   level 1
+2026-11-24T12:08:00.000Z   2m      StreamSilent mnq/Last   level 2: RestartStreams
+"
+    );
+    assert_eq!(
+        timeline(&marketstream(|value| value["status"] = json!(null)), now()).text,
+        "No incident is on record.\n"
+    );
+}
