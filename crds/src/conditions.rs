@@ -18,6 +18,14 @@ pub mod types {
     pub const MARKET_OPEN: &str = "MarketOpen";
     /// Level 4 is reached: recovery did not help. Present only when True.
     pub const CRITICAL: &str = "Critical";
+    /// The gateway waits for a person to log in. Present only when True.
+    pub const AUTH_REQUIRED: &str = "AuthRequired";
+    /// Streams lack a market-data subscription. Present only when True.
+    pub const NOT_ENTITLED: &str = "NotEntitled";
+    /// IBKR sends delayed data instead of live ones. Present only when True.
+    pub const DELAYED_DATA: &str = "DelayedData";
+    /// The account's lines are used up. Present only when True.
+    pub const CAPACITY: &str = "Capacity";
     /// Another session of the same user holds the market data. Present only when True.
     pub const COMPETING_SESSION: &str = "CompetingSession";
     /// The user asked for a pause (`spec.suspend`). Present only when True.

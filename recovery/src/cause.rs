@@ -58,11 +58,21 @@ fn silent_session(view: &View<'_>) -> Option<Finding> {
 /// The cause that covers one stream, if there is one.
 pub(crate) fn stream(view: &View<'_>, stream: &StreamStatus) -> Option<Finding> {
     let cause = match stream.state {
-        StreamState::Pending | StreamState::Flowing | StreamState::Idle => return None,
+        StreamState::Pending
+        | StreamState::Flowing
+        | StreamState::Idle
+        | StreamState::Quiet
+        | StreamState::Halted
+        | StreamState::Overflow
+        | StreamState::Expired => return None,
         StreamState::Stale if stream.session == marketstream_crds::Session::Unknown => Cause::Unknown,
         StreamState::Stale => Cause::StreamSilent,
         StreamState::Rejected if stream_class(stream) == Some(ErrorClass::ContractInvalid) => Cause::ContractInvalid,
-        StreamState::Rejected => Cause::Rejected,
+        StreamState::Rejected => match stream_class(stream) {
+            Some(ErrorClass::NotEntitled) => Cause::NotEntitled,
+            Some(ErrorClass::Capacity) => Cause::Capacity,
+            _ => Cause::Unknown,
+        },
     };
     Some(Finding { cause, since: before(view.report.received, stream.silent_seconds) })
 }

@@ -170,7 +170,7 @@ impl State<'_> {
         let Some(pod) = self.view.pod else { return };
         let streams = match kind {
             ActionKind::RestartStreams => affected(self.view, incident),
-            ActionKind::Reconnect | ActionKind::RollPod => {
+            ActionKind::Reconnect | ActionKind::RestartGateway | ActionKind::RollPod => {
                 let pool = self.view.spec.gateway.client_id;
                 // After an error 326 the streamer has moved on by itself; the ID that it leaves must not come next.
                 let used =
@@ -279,6 +279,7 @@ fn fired(view: &View<'_>, incident: &Incident, step: Step, client_id: i32) -> No
     let doing = match (step.act, step.level) {
         (Act::Do(ActionKind::RestartStreams), _) => "the silent streams are subscribed again".to_owned(),
         (Act::Do(ActionKind::Reconnect), _) => format!("a new session with client ID {client_id} is made"),
+        (Act::Do(ActionKind::RestartGateway), _) => "the gateway is restarted in its pod".to_owned(),
         (Act::Do(ActionKind::RollPod), _) => format!("the pod is replaced, and will use client ID {client_id}"),
         (Act::RefuseRoll, _) => "no roll is left for today".to_owned(),
         (Act::Tell, level::CRITICAL) => "recovery did not help; a person is needed".to_owned(),
@@ -299,7 +300,7 @@ fn fired(view: &View<'_>, incident: &Incident, step: Step, client_id: i32) -> No
 fn evidence(view: &View<'_>, incident: &Incident) -> String {
     let text = match incident.cause {
         Cause::NotReporting => view.pod.and_then(|pod| pod.waiting.clone()),
-        Cause::CompetingSession | Cause::ContractInvalid | Cause::Rejected => view
+        Cause::CompetingSession | Cause::ContractInvalid | Cause::NotEntitled | Cause::Capacity | Cause::Pacing => view
             .streams()
             .iter()
             .find(|stream| {
@@ -307,10 +308,15 @@ fn evidence(view: &View<'_>, incident: &Incident) -> String {
             })
             .and_then(|stream| stream.error.as_ref())
             .map(|error| format!("{} {}", error.code, error.message)),
-        Cause::StreamSilent | Cause::Zombie | Cause::MarketClosed => None,
-        Cause::ClientIdInUse | Cause::GatewayDown | Cause::GatewayHung | Cause::Unknown => {
-            view.streamer().and_then(|streamer| streamer.socket.message.clone())
-        }
+        Cause::StorageFull => view.streamer().and_then(|streamer| streamer.storage.message.clone()),
+        Cause::AuthRequired => view.streamer().and_then(|streamer| streamer.login.as_ref()?.message.clone()),
+        Cause::StreamSilent | Cause::Zombie | Cause::MarketClosed | Cause::CorruptData => None,
+        Cause::UpstreamDown
+        | Cause::FarmDown
+        | Cause::ClientIdInUse
+        | Cause::GatewayDown
+        | Cause::GatewayHung
+        | Cause::Unknown => view.streamer().and_then(|streamer| streamer.socket.message.clone()),
     };
     text.map(|text| format!(": {text}")).unwrap_or_default()
 }

@@ -147,7 +147,7 @@ pub(crate) fn verification_end(view: &View<'_>, policy: &Policy, incident: &Inci
     let latest = after(last.time.get(), distance);
     let start = match kind {
         ActionKind::RollPod => new_pod_started(view).unwrap_or(latest),
-        ActionKind::RestartStreams | ActionKind::Reconnect => last.time.get(),
+        ActionKind::RestartStreams | ActionKind::Reconnect | ActionKind::RestartGateway => last.time.get(),
     };
     Some(after(start, policy.verify(kind)).min(latest))
 }

@@ -17,6 +17,8 @@ pub struct Policy {
     pub verify_restart: Duration,
     /// How long the effect of Reconnect is awaited.
     pub verify_reconnect: Duration,
+    /// How long the effect of RestartGateway is awaited: its restart begins at the next full minute.
+    pub verify_gateway: Duration,
     /// How long the effect of RollPod is awaited, from the start of the new pod.
     pub verify_roll: Duration,
     /// First pause before levels 2 and 3 are tried again after Critical; it doubles each time.
@@ -36,6 +38,7 @@ impl Default for Policy {
             settle: Duration::from_secs(10),
             verify_restart: Duration::from_secs(60),
             verify_reconnect: Duration::from_secs(90),
+            verify_gateway: Duration::from_secs(180),
             verify_roll: Duration::from_secs(180),
             retry_pause: Duration::from_secs(300),
             retry_pause_max: Duration::from_secs(3600),
@@ -52,6 +55,7 @@ impl Policy {
         match kind {
             ActionKind::RestartStreams => self.verify_restart,
             ActionKind::Reconnect => self.verify_reconnect,
+            ActionKind::RestartGateway => self.verify_gateway,
             ActionKind::RollPod => self.verify_roll,
         }
         .get()

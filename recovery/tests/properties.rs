@@ -88,7 +88,7 @@ proptest! {
                     prop_assert!(matches!(cause, Cause::Zombie | Cause::StreamSilent | Cause::Unknown), "{cause}");
                     prop_assert!(!streams.is_empty());
                 }
-                ActionKind::Reconnect | ActionKind::RollPod => {
+                ActionKind::Reconnect | ActionKind::RestartGateway | ActionKind::RollPod => {
                     prop_assert!(matches!(cause, Cause::Zombie | Cause::GatewayDown | Cause::GatewayHung), "{cause}");
                 }
             }

@@ -28,6 +28,9 @@ pub struct Pulse {
     last_wall: AtomicI64,
     ticks: AtomicU64,
     corrupt: AtomicU64,
+    /// Monotonic microseconds of the last tick that cannot be true, plus one; 0 before the first.
+    corrupt_mono: AtomicU64,
+    delayed: AtomicBool,
     /// Whether the engine wants to hear of the next tick: in most states a tick changes nothing.
     pub alert: AtomicBool,
 }
@@ -35,16 +38,33 @@ pub struct Pulse {
 impl Pulse {
     /// A tick came. Returns whether the engine wants to hear of it.
     pub fn beat(&self, now: Now) -> bool {
-        let micros = u64::try_from(now.mono.as_micros()).unwrap_or(u64::MAX - 1);
-        self.last_mono.store(micros + 1, Ordering::Relaxed);
+        self.last_mono.store(stamp(now), Ordering::Relaxed);
         self.last_wall.store(now.wall.as_microsecond(), Ordering::Relaxed);
         self.ticks.fetch_add(1, Ordering::Relaxed);
         self.alert.swap(false, Ordering::Relaxed)
     }
 
     /// A tick came that cannot be true, and was not kept.
-    pub fn corrupt(&self) {
+    pub fn corrupt(&self, now: Now) {
         self.corrupt.fetch_add(1, Ordering::Relaxed);
+        self.corrupt_mono.store(stamp(now), Ordering::Relaxed);
+    }
+
+    /// When the last one came that cannot be true, on the monotonic clock.
+    #[must_use]
+    pub fn last_corrupt(&self) -> Option<Duration> {
+        self.corrupt_mono.load(Ordering::Relaxed).checked_sub(1).map(Duration::from_micros)
+    }
+
+    /// IBKR says whether it sends delayed data.
+    pub fn delayed(&self, delayed: bool) {
+        self.delayed.store(delayed, Ordering::Relaxed);
+    }
+
+    /// Whether the data are delayed.
+    #[must_use]
+    pub fn is_delayed(&self) -> bool {
+        self.delayed.load(Ordering::Relaxed)
     }
 
     /// When the last tick came, on the monotonic clock.
@@ -70,6 +90,10 @@ impl Pulse {
     pub fn corrupt_ticks(&self) -> u64 {
         self.corrupt.load(Ordering::Relaxed)
     }
+}
+
+fn stamp(now: Now) -> u64 {
+    u64::try_from(now.mono.as_micros()).unwrap_or(u64::MAX - 1) + 1
 }
 
 /// One stream, as the engine last judged it.
@@ -104,6 +128,17 @@ impl PartialEq for StreamFacts {
     }
 }
 
+/// Requests came too fast for IBKR: none is sent until it is over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cooldown {
+    /// When it is over, on the monotonic clock.
+    pub until: Duration,
+    /// IBKR's code.
+    pub code: i32,
+    /// IBKR's text.
+    pub message: String,
+}
+
 /// Everything the session knows at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
@@ -113,6 +148,8 @@ pub struct Snapshot {
     pub client_id: i32,
     /// The link to IBKR.
     pub link: Link,
+    /// A pause of all requests.
+    pub cooldown: Option<Cooldown>,
     /// Every stream of the manifest, in order.
     pub streams: Vec<StreamFacts>,
     /// Acknowledgement of the last action.

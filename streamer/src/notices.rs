@@ -1,19 +1,19 @@
 //! What the gateway's notices say about the link to IBKR and its data farms.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use marketstream_crds::{FarmState, Upstream};
+use marketstream_crds::{FarmKind, FarmState, FarmStatus, Restored, Upstream, UpstreamStatus};
+
+use crate::status::seconds;
 
 /// Farms that are kept; the resource allows 64. IBKR has about twenty.
 const MAX_FARMS: usize = 64;
 
-/// The link to IBKR, as far as notices tell. It belongs to one API session.
+/// The link to IBKR, as far as notices tell. It belongs to one API session. Times are on the monotonic clock.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Link {
-    /// The gateway's link to IBKR.
-    pub upstream: Option<Upstream>,
-    /// Data farms by name.
-    pub farms: BTreeMap<String, FarmState>,
+    upstream: Option<(Upstream, Option<Restored>, Duration)>,
+    farms: BTreeMap<String, (FarmKind, FarmState, Duration)>,
 }
 
 /// What a notice asks of the streamer.
@@ -29,36 +29,84 @@ pub enum Demand {
 
 impl Link {
     /// Takes a notice in.
-    pub fn apply(&mut self, code: i32, text: &str) -> Demand {
-        let farm = match code {
+    pub fn apply(&mut self, code: i32, text: &str, now: Duration) -> Demand {
+        match code {
+            // Repeated many times during one outage; the first one dates it.
             1100 | 2110 => {
-                self.upstream = Some(Upstream::Down);
-                return Demand::None;
+                if !self.is_down() {
+                    self.upstream = Some((Upstream::Down, None, now));
+                }
+                Demand::None
             }
             1101 => {
-                self.upstream = Some(Upstream::Up);
-                return Demand::ResubscribeAll;
+                self.upstream = Some((Upstream::Up, Some(Restored::Lost), now));
+                Demand::ResubscribeAll
             }
             1102 => {
-                self.upstream = Some(Upstream::Up);
-                return Demand::Verify;
+                self.upstream = Some((Upstream::Up, Some(Restored::Maintained), now));
+                Demand::Verify
             }
-            2104 | 2106 | 2158 => FarmState::Ok,
-            2103 | 2105 | 2157 => FarmState::Broken,
-            2107 | 2108 => FarmState::Inactive,
-            2119 => FarmState::Connecting,
-            _ => return Demand::None,
-        };
-        if let Some(name) = farm_name(text)
-            && (self.farms.len() < MAX_FARMS || self.farms.contains_key(name))
-        {
-            let before = self.farms.insert(name.to_owned(), farm);
-            if farm == FarmState::Ok && matches!(before, Some(FarmState::Broken | FarmState::Connecting)) {
-                return Demand::Verify;
-            }
+            _ => match farm(code).zip(farm_name(text)) {
+                Some(((kind, state), name)) => self.farm(name, kind, state, now),
+                None => Demand::None,
+            },
         }
-        Demand::None
     }
+
+    fn farm(&mut self, name: &str, kind: FarmKind, state: FarmState, now: Duration) -> Demand {
+        if self.farms.len() >= MAX_FARMS && !self.farms.contains_key(name) {
+            return Demand::None;
+        }
+        let before = self.farms.get(name).map(|(_, state, since)| (usable(*state), *since));
+        let since = before.filter(|(was, _)| *was == usable(state)).map_or(now, |(_, since)| since);
+        self.farms.insert(name.to_owned(), (kind, state, since));
+        let restored = state == FarmState::Ok && before.is_some_and(|(was, _)| !was);
+        if restored { Demand::Verify } else { Demand::None }
+    }
+
+    /// Whether the gateway has lost IBKR.
+    #[must_use]
+    pub fn is_down(&self) -> bool {
+        matches!(self.upstream, Some((Upstream::Down, ..)))
+    }
+
+    /// The gateway's link to IBKR as of now.
+    #[must_use]
+    pub fn upstream(&self, now: Duration) -> Option<UpstreamStatus> {
+        let (state, restored, since) = self.upstream?;
+        Some(UpstreamStatus { state, for_seconds: seconds(now.saturating_sub(since)), restored })
+    }
+
+    /// The data farms by name as of now.
+    #[must_use]
+    pub fn farms(&self, now: Duration) -> BTreeMap<String, FarmStatus> {
+        let status = |(kind, state, since): &(FarmKind, FarmState, Duration)| FarmStatus {
+            kind: *kind,
+            state: *state,
+            for_seconds: seconds(now.saturating_sub(*since)),
+        };
+        self.farms.iter().map(|(name, farm)| (name.clone(), status(farm))).collect()
+    }
+}
+
+/// What a notice says of the farm that it names.
+fn farm(code: i32) -> Option<(FarmKind, FarmState)> {
+    Some(match code {
+        2103 => (FarmKind::MarketData, FarmState::Broken),
+        2104 => (FarmKind::MarketData, FarmState::Ok),
+        2105 => (FarmKind::History, FarmState::Broken),
+        2106 => (FarmKind::History, FarmState::Ok),
+        2107 => (FarmKind::History, FarmState::Inactive),
+        2108 => (FarmKind::MarketData, FarmState::Inactive),
+        2119 => (FarmKind::MarketData, FarmState::Connecting),
+        2157 => (FarmKind::Definitions, FarmState::Broken),
+        2158 => (FarmKind::Definitions, FarmState::Ok),
+        _ => return None,
+    })
+}
+
+fn usable(state: FarmState) -> bool {
+    matches!(state, FarmState::Ok | FarmState::Inactive)
 }
 
 /// The farm's name is what stands behind the last colon: "Market data farm connection is OK:usfarm.nj". 2107 and 2108
@@ -73,40 +121,54 @@ fn farm_name(text: &str) -> Option<&str> {
 mod tests {
     use super::*;
 
+    const T: fn(u64) -> Duration = Duration::from_secs;
+
     #[test]
     fn connectivity_to_ibkr() {
         let mut link = Link::default();
-        assert_eq!(link.apply(1100, "Connectivity between IB and Trader Workstation has been lost."), Demand::None);
-        assert_eq!(link.upstream, Some(Upstream::Down));
-        assert_eq!(
-            link.apply(1102, "restored - data maintained. All data farms are connected: usfarm"),
-            Demand::Verify
-        );
-        assert_eq!(link.upstream, Some(Upstream::Up));
-        link.apply(2110, "Connectivity between Trader Workstation and server is broken.");
-        assert_eq!(link.apply(1101, "restored - data lost."), Demand::ResubscribeAll);
-        assert_eq!(link.upstream, Some(Upstream::Up));
+        let upstream = |link: &Link| link.upstream(T(100)).map(|up| (up.state, up.restored, up.for_seconds));
+        let lost = "Connectivity between IB and Trader Workstation has been lost.";
+        assert_eq!(link.apply(1100, lost, T(10)), Demand::None);
+        link.apply(1100, lost, T(40));
+        assert_eq!(upstream(&link), Some((Upstream::Down, None, 90.0)), "a repeat is no new outage");
+        let text = "restored - data maintained. All data farms are connected: usfarm";
+        assert_eq!(link.apply(1102, text, T(60)), Demand::Verify);
+        assert_eq!(upstream(&link), Some((Upstream::Up, Some(Restored::Maintained), 40.0)));
+        link.apply(2110, "Connectivity between Trader Workstation and server is broken.", T(70));
+        assert!(link.is_down());
+        assert_eq!(link.apply(1101, "restored - data lost.", T(80)), Demand::ResubscribeAll);
+        assert_eq!(upstream(&link), Some((Upstream::Up, Some(Restored::Lost), 20.0)));
     }
 
     #[test]
     fn farms_by_name() {
         let mut link = Link::default();
-        link.apply(2104, "Market data farm connection is OK:usfarm.nj");
-        link.apply(2103, "Market data farm connection is broken:usfuture");
-        link.apply(2108, "Market data farm connection is inactive but should be available upon demand.:usopt");
-        link.apply(2119, "Market data farm is connecting:eufarm");
-        assert_eq!(link.apply(2104, "Market data farm connection is OK:usfarm.nj"), Demand::None);
-        assert_eq!(link.apply(2103, "Market data farm connection is broken:cashfarm"), Demand::None);
-        assert_eq!(link.apply(2104, "Market data farm connection is OK:cashfarm"), Demand::Verify);
-        link.apply(2104, "no name");
-        link.apply(354, "not a farm:x");
-        let farms: Vec<_> = link.farms.iter().map(|(name, state)| (name.as_str(), *state)).collect();
+        let mut notice = |code, text: &str, at| link.apply(code, text, T(at));
+        notice(2104, "Market data farm connection is OK:usfarm.nj", 1);
+        notice(2103, "Market data farm connection is broken:usfuture", 2);
+        notice(2108, "Market data farm connection is inactive but should be available upon demand.:usopt", 3);
+        notice(2119, "Market data farm is connecting:eufarm", 4);
+        notice(2119, "Market data farm is connecting:usfuture", 5);
+        notice(2105, "HMDS data farm connection is broken:ushmds", 6);
+        notice(2157, "Sec-def data farm connection is broken:secdefnj", 7);
+        assert_eq!(notice(2104, "Market data farm connection is OK:usfarm.nj", 8), Demand::None);
+        assert_eq!(notice(2103, "Market data farm connection is broken:cashfarm", 9), Demand::None);
+        assert_eq!(notice(2104, "Market data farm connection is OK:cashfarm", 10), Demand::Verify);
+        notice(2104, "no name", 11);
+        notice(354, "not a farm:x", 12);
+        let farms = link.farms(T(20));
+        let farms: Vec<_> =
+            farms.iter().map(|(name, farm)| (name.as_str(), farm.kind, farm.state, farm.for_seconds)).collect();
+        use FarmKind::{Definitions, History, MarketData};
         let expected = [
-            ("cashfarm", FarmState::Ok),
-            ("eufarm", FarmState::Connecting),
-            ("usfarm.nj", FarmState::Ok),
-            ("usfuture", FarmState::Broken),
-            ("usopt", FarmState::Inactive),
+            ("cashfarm", MarketData, FarmState::Ok, 10.0),
+            ("eufarm", MarketData, FarmState::Connecting, 16.0),
+            ("secdefnj", Definitions, FarmState::Broken, 13.0),
+            ("usfarm.nj", MarketData, FarmState::Ok, 19.0),
+            // It has been down since it broke, though it is connecting now.
+            ("usfuture", MarketData, FarmState::Connecting, 18.0),
+            ("ushmds", History, FarmState::Broken, 14.0),
+            ("usopt", MarketData, FarmState::Inactive, 17.0),
         ];
         assert_eq!(farms, expected);
     }

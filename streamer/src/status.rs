@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use marketstream_crds::{SocketStatus, StreamState, StreamStatus, StreamerStatus, Time};
+use jiff::Timestamp;
+use marketstream_crds::{
+    CorruptStatus, GatewayError, PacingStatus, SocketStatus, StreamState, StreamStatus, StreamerStatus, Time,
+};
 
 use crate::{facts::Facts, health::silence, session::socket::Socket};
 
@@ -35,7 +38,9 @@ pub fn build(facts: &Facts, identity: &Identity) -> StreamerStatus {
                 silent_seconds: seconds(silent),
                 since: stream.since.into(),
                 session: stream.session,
-                error: stream.error.clone(),
+                error: stream.error.as_ref().map(|error| aged(error, now.wall)),
+                corrupt: stream.pulse.last_corrupt().map(|at| corrupt(now.mono.saturating_sub(at))),
+                delayed: stream.pulse.is_delayed(),
                 restarts: stream.restarts,
             }
         })
@@ -53,8 +58,16 @@ pub fn build(facts: &Facts, identity: &Identity) -> StreamerStatus {
         flowing: flowing as i32,
         total: streams.len() as i32,
         socket: socket(&snapshot.socket, now.mono),
-        upstream: snapshot.link.upstream,
-        farms: snapshot.link.farms.clone(),
+        upstream: snapshot.link.upstream(now.mono),
+        farms: snapshot.link.farms(now.mono),
+        // Known to those who read the gateway's log and speak to its command port; this session does neither.
+        command_port: None,
+        login: None,
+        pacing: snapshot.cooldown.as_ref().filter(|cooldown| cooldown.until > now.mono).map(|cooldown| PacingStatus {
+            remaining_seconds: seconds(cooldown.until.saturating_sub(now.mono)),
+            code: cooldown.code,
+            message: text(&cooldown.message),
+        }),
         streams,
         storage: facts.storage.borrow().clone(),
         action: snapshot.action.clone(),
@@ -72,8 +85,20 @@ fn socket(socket: &Socket, now: Duration) -> SocketStatus {
     }
 }
 
+fn aged(error: &GatewayError, now: Timestamp) -> GatewayError {
+    // Both stamps are of this machine; a calendar that was set back makes it new again, which does no harm.
+    let age = now.duration_since(error.time.get());
+    let age = if age.is_negative() { Duration::ZERO } else { age.unsigned_abs() };
+    GatewayError { age_seconds: seconds(age), ..error.clone() }
+}
+
+fn corrupt(age: Duration) -> CorruptStatus {
+    CorruptStatus { age_seconds: seconds(age), message: "a tick without a time".to_owned() }
+}
+
 /// Seconds with millisecond resolution.
-fn seconds(duration: Duration) -> f64 {
+#[must_use]
+pub fn seconds(duration: Duration) -> f64 {
     duration.as_millis() as f64 / 1000.0
 }
 

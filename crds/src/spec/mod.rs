@@ -68,8 +68,8 @@ pub struct MarketStreamSpec {
     /// When silence is a fault, and what to do about it.
     #[serde(default)]
     pub recovery: Recovery,
-    /// Times in which outages are expected, such as an internet provider's or IBKR's nightly resets.
-    /// Accepted and kept, not acted on before v0.2.
+    /// Times in which outages are expected, such as an internet provider's: resets and Critical wait for their end.
+    /// IBKR's own nightly resets and the gateway's `autoRestartTime` are known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub maintenance_windows: Vec<MaintenanceWindow>,

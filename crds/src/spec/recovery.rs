@@ -175,7 +175,7 @@ impl Default for Recovery {
 pub enum Reset {
     /// Replace the pod, gateway included.
     RollPod,
-    /// The weakest step that may help first: Reconnect, then RollPod after a Reconnect that did not help.
+    /// The weakest step that may help first: Reconnect, RestartGateway, RollPod, each after the one before did not help.
     Stepwise,
     /// A new API session; the gateway is not touched.
     Reconnect,

@@ -7,25 +7,39 @@ use serde::{Deserialize, Serialize};
 
 use crate::Time;
 
-/// Why data do not flow, as far as the evidence tells.
+/// Why data do not flow, as far as the evidence tells. In this order, the first that matches wins in its scope.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
 pub enum Cause {
     /// Session: no heartbeat of the streamer, or its pod does not run.
     NotReporting,
+    /// Session: the data volume refuses writes.
+    StorageFull,
+    /// Session: the gateway waits for a person to log in.
+    AuthRequired,
     /// Session: another session of the same user holds the market data.
     CompetingSession,
     /// Session: the gateway still holds the client ID (error 326).
     ClientIdInUse,
-    /// Session: the API port refuses or closed, after a session had been up in this pod.
+    /// Session: the API port refuses or closed, after a login had completed in this pod.
     GatewayDown,
     /// Session: the port accepts and there is no handshake, or the time probe stays unanswered.
     GatewayHung,
+    /// Session: the gateway has lost IBKR (1100, 2110), or no data came back with it.
+    UpstreamDown,
     /// Session: the socket is up and every stream that should flow is silent.
     Zombie,
+    /// Session: requests came too fast; they pause.
+    Pacing,
+    /// Stream: the user lacks the market-data subscription.
+    NotEntitled,
+    /// Stream: no line is left, by IBKR's limits or our own.
+    Capacity,
     /// Stream: IBKR does not know the contract (200, 203, 321).
     ContractInvalid,
-    /// Stream: refused by the gateway, or beyond the account's tick-by-tick lines.
-    Rejected,
+    /// Stream: silent since one of IBKR's market-data farms broke (2103).
+    FarmDown,
+    /// Stream: ticks come that cannot be true.
+    CorruptData,
     /// Stream: its session is closed. Excuses silence; never an incident.
     MarketClosed,
     /// Stream: silent while its siblings flow.
@@ -35,18 +49,47 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// Every cause, in order.
+    pub const ALL: [Self; 18] = [
+        Self::NotReporting,
+        Self::StorageFull,
+        Self::AuthRequired,
+        Self::CompetingSession,
+        Self::ClientIdInUse,
+        Self::GatewayDown,
+        Self::GatewayHung,
+        Self::UpstreamDown,
+        Self::Zombie,
+        Self::Pacing,
+        Self::NotEntitled,
+        Self::Capacity,
+        Self::ContractInvalid,
+        Self::FarmDown,
+        Self::CorruptData,
+        Self::MarketClosed,
+        Self::StreamSilent,
+        Self::Unknown,
+    ];
+
     /// The name in status, conditions, events and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotReporting => "NotReporting",
+            Self::StorageFull => "StorageFull",
+            Self::AuthRequired => "AuthRequired",
             Self::CompetingSession => "CompetingSession",
             Self::ClientIdInUse => "ClientIdInUse",
             Self::GatewayDown => "GatewayDown",
             Self::GatewayHung => "GatewayHung",
+            Self::UpstreamDown => "UpstreamDown",
             Self::Zombie => "Zombie",
+            Self::Pacing => "Pacing",
+            Self::NotEntitled => "NotEntitled",
+            Self::Capacity => "Capacity",
             Self::ContractInvalid => "ContractInvalid",
-            Self::Rejected => "Rejected",
+            Self::FarmDown => "FarmDown",
+            Self::CorruptData => "CorruptData",
             Self::MarketClosed => "MarketClosed",
             Self::StreamSilent => "StreamSilent",
             Self::Unknown => "Unknown",
@@ -137,6 +180,8 @@ pub enum ActionKind {
     RestartStreams,
     /// A new API session with the next client ID.
     Reconnect,
+    /// Restart the gateway in its pod by its command port, which keeps the login.
+    RestartGateway,
     /// Replace the pod; the new one uses the next client ID.
     RollPod,
 }
@@ -148,6 +193,7 @@ impl ActionKind {
         match self {
             Self::RestartStreams => "RestartStreams",
             Self::Reconnect => "Reconnect",
+            Self::RestartGateway => "RestartGateway",
             Self::RollPod => "RollPod",
         }
     }

@@ -36,11 +36,20 @@ pub struct StreamerStatus {
     pub socket: SocketStatus,
     /// Link between the gateway and IBKR, as far as notices tell (1100, 1101, 1102, 2110).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub upstream: Option<Upstream>,
-    /// IBKR's data farms by name, as far as notices tell (2103 to 2108, 2157, 2158).
+    pub upstream: Option<UpstreamStatus>,
+    /// IBKR's data farms by name, as far as notices tell (2103 to 2108, 2119, 2157, 2158).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 64))]
-    pub farms: BTreeMap<String, FarmState>,
+    pub farms: BTreeMap<String, FarmStatus>,
+    /// Whether the gateway answers on its command port; absent when it has none or was never asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command_port: Option<CommandPort>,
+    /// The gateway's login, as far as its log tells; absent without a log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<LoginStatus>,
+    /// A pause after too many requests, while it lasts: no stream is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pacing: Option<PacingStatus>,
     /// Every stream of the manifest.
     #[schemars(length(max = 400))]
     pub streams: Vec<StreamStatus>,
@@ -60,8 +69,27 @@ impl StreamerStatus {
         report.last_tick_time = None;
         report.summary.clear();
         report.socket.down_seconds = 0.0;
+        report.storage.failing_seconds = 0.0;
         for stream in &mut report.streams {
             stream.silent_seconds = 0.0;
+            if let Some(error) = &mut stream.error {
+                error.age_seconds = 0.0;
+            }
+            if let Some(corrupt) = &mut stream.corrupt {
+                corrupt.age_seconds = 0.0;
+            }
+        }
+        for farm in report.farms.values_mut() {
+            farm.for_seconds = 0.0;
+        }
+        if let Some(upstream) = &mut report.upstream {
+            upstream.for_seconds = 0.0;
+        }
+        if let Some(login) = &mut report.login {
+            login.for_seconds = 0.0;
+        }
+        if let Some(pacing) = &mut report.pacing {
+            pacing.remaining_seconds = 0.0;
         }
         report
     }
@@ -110,16 +138,61 @@ pub enum SocketState {
     NotAGateway,
 }
 
-/// Link between the gateway and IBKR.
+/// Link between the gateway and IBKR. It belongs to one API session.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UpstreamStatus {
+    /// State of the link.
+    pub state: Upstream,
+    /// For how many seconds it is in this state.
+    pub for_seconds: f64,
+    /// What the notice that ended the last outage said of the subscriptions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored: Option<Restored>,
+}
+
+/// State of the link between the gateway and IBKR.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
 pub enum Upstream {
-    /// Up, or restored (1101, 1102).
+    /// Restored (1101, 1102).
     Up,
     /// Lost (1100, 2110).
     Down,
 }
 
-/// State of one of IBKR's data farms.
+/// What became of the subscriptions when the link came back.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+pub enum Restored {
+    /// 1101: they are gone.
+    Lost,
+    /// 1102: they are said to go on; often they do not.
+    Maintained,
+}
+
+/// One of IBKR's data farms.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FarmStatus {
+    /// What it serves.
+    pub kind: FarmKind,
+    /// State of the link to it.
+    pub state: FarmState,
+    /// For how many seconds it can be used (Ok, Inactive), or cannot (Broken, Connecting).
+    pub for_seconds: f64,
+}
+
+/// What a data farm serves.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+pub enum FarmKind {
+    /// Live market data (2103, 2104, 2108, 2119).
+    MarketData,
+    /// Historical data (2105 to 2107).
+    History,
+    /// Contract definitions (2157, 2158).
+    Definitions,
+}
+
+/// State of the link to one of IBKR's data farms.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
 pub enum FarmState {
     /// 2104, 2106, 2158.
@@ -130,6 +203,63 @@ pub enum FarmState {
     Inactive,
     /// 2119.
     Connecting,
+}
+
+/// Whether the gateway answers on its command port (IBC's command server).
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+pub enum CommandPort {
+    /// It does.
+    Up,
+    /// It does not.
+    Down,
+}
+
+/// The gateway's login.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LoginStatus {
+    /// The last thing that happened to it.
+    pub state: LoginState,
+    /// How many seconds ago.
+    pub for_seconds: f64,
+    /// The line of the log that says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub message: Option<String>,
+}
+
+/// Where a login stands, by the markers in the gateway's log.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+pub enum LoginState {
+    /// Under way, and nothing waits for a person.
+    Started,
+    /// Login has completed.
+    Completed,
+    /// No login token was found: full authentication will be required.
+    FullAuthentication,
+    /// Second Factor Authentication initiated, and not confirmed yet.
+    SecondFactor,
+    /// Login failed.
+    Failed,
+    /// Too many failed login attempts.
+    TooManyAttempts,
+    /// Existing session detected, or Re-login: another login of the same user has the session.
+    ExistingSession,
+    /// The login gate keeps the gateway down until a person asks for a login.
+    Held,
+}
+
+/// A pause after requests came too fast for IBKR (100, 162, 420).
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PacingStatus {
+    /// How many seconds it still lasts.
+    pub remaining_seconds: f64,
+    /// IBKR's code.
+    pub code: i32,
+    /// IBKR's text.
+    #[schemars(length(max = 512))]
+    pub message: String,
 }
 
 /// One stream: a contract and a tick type.
@@ -152,6 +282,12 @@ pub struct StreamStatus {
     /// The gateway's last refusal of this stream, until its next tick.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<GatewayError>,
+    /// The last tick that cannot be true, and was put aside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corrupt: Option<CorruptStatus>,
+    /// IBKR sends delayed data instead of live ones (10167).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub delayed: bool,
     /// How often the stream was subscribed again.
     pub restarts: i32,
 }
@@ -179,10 +315,18 @@ pub enum StreamState {
     Flowing,
     /// Silent for longer than `staleAfter` in its own open session.
     Stale,
+    /// Silent, and known that nothing traded.
+    Quiet,
+    /// Silent, and known that trading is halted.
+    Halted,
     /// Its session is closed, or just opened.
     Idle,
     /// The gateway refused it, or no line was left.
     Rejected,
+    /// No tick-by-tick line was left: recorded from ordinary market data.
+    Overflow,
+    /// The contract's last trade date has passed.
+    Expired,
 }
 
 /// Whether a contract trades now, by its own hours.
@@ -197,7 +341,7 @@ pub enum Session {
 }
 
 /// An error that the gateway sent for a request.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GatewayError {
     /// IBKR's code.
@@ -207,6 +351,20 @@ pub struct GatewayError {
     pub message: String,
     /// When it came, on the streamer's clock.
     pub time: Time,
+    /// How many seconds ago that was, when this was written. Evidence expires.
+    #[serde(default)]
+    pub age_seconds: f64,
+}
+
+/// Ticks that cannot be true: zero or epoch fields, a price far off the market, a message that does not decode.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CorruptStatus {
+    /// How many seconds ago the last one came, when this was written.
+    pub age_seconds: f64,
+    /// What is wrong with it.
+    #[schemars(length(max = 512))]
+    pub message: String,
 }
 
 /// The data volume.
@@ -215,6 +373,9 @@ pub struct GatewayError {
 pub struct StorageStatus {
     /// Whether the last write and sync succeeded.
     pub writable: bool,
+    /// For how many seconds they have failed; 0 while they succeed.
+    #[serde(default)]
+    pub failing_seconds: f64,
     /// Ticks received that could not be kept, since the process started.
     pub dropped: i64,
     /// What the last write failed with.

@@ -143,7 +143,7 @@ impl World {
 
     pub fn reject(&mut self, keys: &[&str], code: i32, text: &str) {
         for key in keys {
-            let error = GatewayError { code, message: text.into(), time: self.now.into() };
+            let error = GatewayError { code, message: text.into(), time: self.now.into(), age_seconds: 0.0 };
             let since = Some(self.now);
             let session = self.streams[*key].session;
             self.streams.insert(
@@ -288,6 +288,8 @@ impl World {
                 since: now.into(),
                 session: stream.session,
                 error: stream.error.clone(),
+                corrupt: None,
+                delayed: false,
                 restarts: 0,
             })
             .collect();
@@ -311,8 +313,11 @@ impl World {
             },
             upstream: None,
             farms: BTreeMap::new(),
+            command_port: None,
+            login: None,
+            pacing: None,
             streams,
-            storage: StorageStatus { writable: true, dropped: 0, message: None },
+            storage: StorageStatus { writable: true, failing_seconds: 0.0, dropped: 0, message: None },
             action: self.acknowledged.clone(),
         });
         self.received = now;

@@ -228,7 +228,7 @@ impl Engine {
         if matches!(notice.code, FARM_OK | HISTORY_FARM_OK | DEFINITIONS_FARM_OK) {
             self.contracts.values_mut().for_each(|contract| contract.farm_up(now.mono));
         }
-        match self.link.apply(notice.code, &notice.message) {
+        match self.link.apply(notice.code, &notice.message, now.mono) {
             Demand::None => {}
             Demand::ResubscribeAll => self.restart_all(now.mono),
             Demand::Verify => self.verify_later(now.mono),

@@ -21,6 +21,10 @@ impl Engine {
                 self.end_session(now);
                 self.pending = Some((action.id.clone(), BTreeSet::new()));
             }
+            ActionKind::RestartGateway => {
+                let reason = "the gateway's command port is not known to this streamer".to_owned();
+                self.desk.settle(&action.id, ActionState::Failed, reason);
+            }
             // The operator deletes the pod; nothing is left to do for the process in it.
             ActionKind::RollPod => {}
         }

@@ -126,7 +126,7 @@ impl StreamEntry {
 
     pub fn refuse(&mut self, origin: Origin, code: i32, message: &str, now: Now) {
         self.refused = Some((origin, now.mono));
-        self.error = Some(GatewayError { code, message: text(message), time: now.wall.into() });
+        self.error = Some(GatewayError { code, message: text(message), time: now.wall.into(), age_seconds: 0.0 });
     }
 
     pub fn lift_refusal(&mut self) {

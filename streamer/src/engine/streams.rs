@@ -9,6 +9,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{Engine, stream::Origin};
 use crate::{
     clock::Now,
+    facts::Cooldown,
     health::{Facts, Thresholds, judge},
     plan::StreamKey,
     retry,
@@ -69,6 +70,7 @@ impl Engine {
     fn earliest(&self, key: &StreamKey, now: Now) -> Option<Duration> {
         let stream = self.streams.get(key).filter(|stream| stream.lined && !stream.is_running())?;
         let wanted = stream.wanted_at?;
+        let wanted = self.cooldown.as_ref().map_or(wanted, |cooldown| wanted.max(cooldown.until));
         Some(wanted.max(self.earliest_request(key, now)?))
     }
 
@@ -151,6 +153,9 @@ impl Engine {
                 tracing::warn!(stream = %key, code, "the gateway refused the stream: {text}");
                 let at = now.mono + retry::pause(class, stream.refusals);
                 stream.wanted_at = self.hold.is_none().then_some(at);
+                if class == ErrorClass::Pacing {
+                    self.cooldown = Some(Cooldown { until: at, code, message: text.to_owned() });
+                }
             }
         }
     }

@@ -12,8 +12,17 @@ use prometheus::{
 use crate::{facts::Facts, health::silence};
 
 const PREFIX: &str = "marketstream_streamer";
-const STATES: [StreamState; 5] =
-    [StreamState::Pending, StreamState::Flowing, StreamState::Stale, StreamState::Idle, StreamState::Rejected];
+const STATES: [StreamState; 9] = [
+    StreamState::Pending,
+    StreamState::Flowing,
+    StreamState::Stale,
+    StreamState::Quiet,
+    StreamState::Halted,
+    StreamState::Idle,
+    StreamState::Rejected,
+    StreamState::Overflow,
+    StreamState::Expired,
+];
 
 /// The metrics in Prometheus' text format.
 ///

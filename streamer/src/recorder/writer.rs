@@ -16,7 +16,10 @@ use marketstream_proto::{TickKind, TickMessage, layout::HourFile};
 use tokio::sync::watch;
 
 use super::{Cadence, file::HourWriter};
-use crate::{clock::Clock, status::text};
+use crate::{
+    clock::Clock,
+    status::{seconds, text},
+};
 
 /// Ticks that are held while the disk refuses them; what comes on top is dropped and counted.
 const MAX_HELD: usize = 100_000;
@@ -38,6 +41,8 @@ pub struct Writer {
     held: usize,
     dropped: usize,
     overflow: Arc<AtomicUsize>,
+    /// Since when writes fail.
+    failing: Option<Duration>,
     report: watch::Sender<StorageStatus>,
 }
 
@@ -61,6 +66,7 @@ impl Writer {
             held: 0,
             dropped: 0,
             overflow,
+            failing: None,
             report,
         }
     }
@@ -142,10 +148,13 @@ impl Writer {
         outcome
     }
 
-    fn report(&self, outcome: io::Result<()>) {
+    fn report(&mut self, outcome: io::Result<()>) {
         let dropped = self.dropped + self.overflow.load(Ordering::Relaxed);
+        let now = self.clock.mono();
+        self.failing = outcome.is_err().then(|| self.failing.unwrap_or(now));
         let status = StorageStatus {
             writable: outcome.is_ok(),
+            failing_seconds: self.failing.map_or(0.0, |since| seconds(now.saturating_sub(since))),
             dropped: i64::try_from(dropped).unwrap_or(i64::MAX),
             message: outcome.err().map(|error| text(&error.to_string())),
         };

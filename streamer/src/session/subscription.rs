@@ -26,6 +26,8 @@ use crate::{
 
 /// The library's code for frames it dropped because this consumer was late.
 const LAG: i32 = ibapi::SUBSCRIPTION_LAG_CODE;
+/// "Displaying delayed market data": the data are not live.
+const DELAYED: i32 = 10167;
 
 /// How a subscription ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +69,7 @@ pub struct Task {
 impl Task {
     /// Subscribes and records until the stream ends, then tells the engine how it ended.
     pub async fn run(self) {
+        self.pulse.delayed(false);
         let builder = self.client.tick_by_tick(&self.contract, 0);
         let end = match self.key.tick {
             TickType::Last => self.open(builder.last(), |tick| trade(tick, TickKind::Last)).await,
@@ -99,6 +102,9 @@ impl Task {
                     if notice.code == LAG {
                         self.counters.lagged.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                     }
+                    if notice.code == DELAYED {
+                        self.pulse.delayed(true);
+                    }
                     tracing::info!(stream = %self.key, code = notice.code, "{}", notice.message);
                 }
                 Err(error) => return end_of(&error),
@@ -110,7 +116,7 @@ impl Task {
     fn tick(&self, mut tick: TickMessage) {
         // An absent field decodes as 0 without an error (measured), and no market traded in 1970.
         if tick.ts <= 0 {
-            self.pulse.corrupt();
+            self.pulse.corrupt(self.clock.now());
             return;
         }
         let now = self.clock.now();
