@@ -63,7 +63,9 @@ impl Session {
     /// Queues an answer. Before the handshake there is no way to say anything.
     pub(super) fn answer(&self, answer: &Answer) {
         if let Some(dialect) = self.dialect {
-            self.send(answer.encode(dialect), None);
+            for body in answer.encode(dialect) {
+                self.send(body, None);
+            }
         }
     }
 

@@ -54,8 +54,8 @@ answers! {
     MarketDepthL2(pb::MarketDepth) = 13,
     /// The accounts of the login.
     ManagedAccounts(pb::ManagedAccounts) = 15,
-    /// Bars of the past.
-    HistoricalData(pb::HistoricalData) = 17,
+    /// Bars of the past, all of a request.
+    HistoricalBars(Box<HistoricalBars>) = 17,
     /// Values of an option.
     TickOptionComputation(pb::TickOptionComputation) = 21,
     /// Number beside the top of the book.
@@ -118,10 +118,27 @@ answers! {
     HistoricalSchedule(pb::HistoricalSchedule) = 106,
     /// White branding of the login.
     UserInfo(pb::UserInfo) = 107,
-    /// The bars are complete.
-    HistoricalDataEnd(pb::HistoricalDataEnd) = 108,
     /// The clock, in milliseconds.
     CurrentTimeInMillis(pb::CurrentTimeInMillis) = 109,
+}
+
+/// Number of the protobuf message that ends bars. In the text dialect they are one message.
+const HISTORICAL_DATA_END: i32 = 108;
+
+/// Bars of the past and the time that they cover.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistoricalBars {
+    /// The bars.
+    pub data: pb::HistoricalData,
+    /// Begin and end of what was asked for.
+    pub end: pb::HistoricalDataEnd,
+}
+
+impl HistoricalBars {
+    /// As a message alone; the end is another.
+    fn encode_to_vec(&self) -> Vec<u8> {
+        self.data.encode_to_vec()
+    }
 }
 
 impl Answer {
@@ -137,14 +154,22 @@ impl Answer {
         })
     }
 
-    /// The body of its frame.
+    /// The bodies of its frames: one, but for [`Answer::HistoricalBars`].
     #[must_use]
-    pub fn encode(&self, dialect: Dialect) -> Vec<u8> {
+    pub fn encode(&self, dialect: Dialect) -> Vec<Vec<u8>> {
         match dialect {
             Dialect::Protobuf(_) => {
-                let id = (self.number() + PROTOBUF_OFFSET).to_be_bytes();
-                [&id[..], &self.protobuf()].concat()
+                let mut bodies = vec![body(self.number(), &self.protobuf())];
+                if let Self::HistoricalBars(bars) = self {
+                    bodies.push(body(HISTORICAL_DATA_END, &bars.end.encode_to_vec()));
+                }
+                bodies
             }
         }
     }
+}
+
+/// A protobuf body: the id, then the message.
+fn body(number: i32, message: &[u8]) -> Vec<u8> {
+    [&(number + PROTOBUF_OFFSET).to_be_bytes(), message].concat()
 }

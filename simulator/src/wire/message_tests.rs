@@ -70,19 +70,19 @@ fn sorts_out_what_it_does_not_serve() {
 #[test]
 fn writes_notices_and_session_messages_byte_for_byte() {
     assert_eq!(
-        Answer::error(-1, 2104, "Market data farm connection is OK:usfarm.nj", 1_795_470_333_964).encode(NEWEST),
+        Answer::error(-1, 2104, "Market data farm connection is OK:usfarm.nj", 1_795_470_333_964).encode(NEWEST)[0],
         hex(
             "000000cc08ffffffffffffffffff01108cb0fcd2a03418b810222b4d61726b65742064617461206661726d20636f6e6e656374696f6e206973204f4b3a75736661726d2e6e6a"
         )
     );
     let accounts = pb::ManagedAccounts { accounts_list: Some("DU123".into()) };
-    assert_eq!(Answer::ManagedAccounts(accounts).encode(NEWEST), hex("000000d70a054455313233"));
+    assert_eq!(Answer::ManagedAccounts(accounts).encode(NEWEST)[0], hex("000000d70a054455313233"));
     let next = pb::NextValidId { order_id: Some(1) };
-    assert_eq!(Answer::NextValidId(next).encode(NEWEST), hex("000000d10801"));
+    assert_eq!(Answer::NextValidId(next).encode(NEWEST)[0], hex("000000d10801"));
     let time = pb::CurrentTime { current_time: Some(TIME) };
-    assert_eq!(Answer::CurrentTime(time).encode(NEWEST), hex("000000f908fde792d806"));
+    assert_eq!(Answer::CurrentTime(time).encode(NEWEST)[0], hex("000000f908fde792d806"));
     let end = pb::ContractDataEnd { req_id: Some(1_500_000_000) };
-    assert_eq!(Answer::ContractDataEnd(end).encode(NEWEST), hex("000000fc0880dea0cb05"));
+    assert_eq!(Answer::ContractDataEnd(end).encode(NEWEST)[0], hex("000000fc0880dea0cb05"));
 }
 
 /// The second of the golden ticks.
@@ -142,7 +142,7 @@ fn writes_contract_details_byte_for_byte() {
         "000000d20880dea0cb05122e08fe9a1012044141504c1a0353544b4205534d4152544a064e415344415152035553445a044141504c62034e4d531ac3010a034e4d531204302e30311a0c41435449564554494d2c4144220c534d4152542c4e415344415128013a094150504c4520494e43620a55532f4561737465726e6a2b32303236313033303a303430302d32303236313033303a323030303b32303236313033313a434c4f534544722b32303236313033303a303933302d32303236313033303a313630303b32303236313033313a434c4f534544aa010532362c3236ba0106434f4d4d4f4ec20106302e30303031ca0106302e30303031d20103313030",
     );
     let message = pb::ContractData::decode(&vector[4..]).unwrap();
-    assert_eq!(Answer::ContractData(Box::new(message.clone())).encode(NEWEST), vector);
+    assert_eq!(Answer::ContractData(Box::new(message.clone())).encode(NEWEST)[0], vector);
     assert_eq!(message.contract.unwrap().trading_class.as_deref(), Some("NMS"));
     let details = message.contract_details.unwrap();
     assert_eq!(details.min_tick.as_deref(), Some("0.01"));
