@@ -1,10 +1,8 @@
 //! The journal as others read it: every tick that was or would have been sent, and to whom it went.
 
-use std::collections::HashMap;
-
 use serde::{Deserialize, Serialize};
 
-use super::sent::SentTo;
+use super::sent::{SentTicks, SentTo};
 use crate::judge::Fields;
 use crate::market::tick::{Body, Tick, TickType};
 use crate::market::{Market, Stream};
@@ -19,7 +17,7 @@ pub struct JournalTick {
     /// Second of the tick, since the epoch: the time on the wire.
     pub second: i64,
     /// Position in that second.
-    pub index: u16,
+    pub index: u32,
     /// When it was due, microseconds since the epoch.
     pub at_us: i64,
     /// What it says.
@@ -36,7 +34,7 @@ pub fn ticks(
     streams: impl IntoIterator<Item = Stream>,
     (from, to): (i64, i64),
     now_us: i64,
-    sent: &mut HashMap<(Stream, i64, u16), Vec<SentTo>>,
+    sent: &mut HashMap<(Stream, i64, u32), Vec<SentTo>>,
 ) -> Vec<JournalTick> {
     let mut found = Vec::new();
     let to = to.min(now_us.div_euclid(1_000_000) + 1);

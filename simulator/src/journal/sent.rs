@@ -1,13 +1,14 @@
 //! Every tick that was sent: one file per hour of tick time, records of [`RECORD`] bytes, appended in groups.
 //!
 //! Record, big-endian: second `u32`, lateness `i32` (microseconds from the start of that second to the send), contract
-//! id `i32`, connection `u32`, client id `i32`, index `u16`, tick type `u8`, exclusive-or of the 23 bytes before `u8`.
+//! id `i32`, connection `u32`, client id `i32`, lower 16 bits of the index `u16`, its upper 5 bits and 3 of the tick type
+//! `u8`, exclusive-or of the 23 bytes before `u8`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,15 @@ pub const RECORD: usize = 24;
 
 const HOUR_S: i64 = 3_600;
 
+/// Bits of the tick type; above them in its byte are the upper ones of the index.
+const TYPE_BITS: u32 = 3;
+
+/// Records of the ticks of some hours, by hour since the epoch.
+type Hours = BTreeMap<i64, Vec<u8>>;
+
+/// What was sent to whom, by stream, second and index.
+pub type SentTicks = HashMap<(Stream, i64, u32), Vec<SentTo>>;
+
 /// One tick that went out to one client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sent {
@@ -26,8 +36,8 @@ pub struct Sent {
     pub stream: Stream,
     /// Second of the tick, since the epoch.
     pub second: i64,
-    /// Position in that second.
-    pub index: u16,
+    /// Position in that second, below 2^21.
+    pub index: u32,
     /// To whom and when.
     pub to: SentTo,
 }
@@ -39,7 +49,7 @@ pub struct SentTo {
     pub connection: u32,
     /// Client id of that connection.
     pub client_id: i32,
-    /// When it was handed to the socket, microseconds since the epoch.
+    /// When the socket took it, microseconds since the epoch.
     pub at_us: i64,
 }
 
@@ -52,8 +62,8 @@ impl Sent {
         record[8..12].copy_from_slice(&self.stream.con_id.to_be_bytes());
         record[12..16].copy_from_slice(&self.to.connection.to_be_bytes());
         record[16..20].copy_from_slice(&self.to.client_id.to_be_bytes());
-        record[20..22].copy_from_slice(&self.index.to_be_bytes());
-        record[22] = self.stream.tick.wire() as u8;
+        record[20..22].copy_from_slice(&(self.index as u16).to_be_bytes());
+        record[22] = ((self.index >> 16) << TYPE_BITS) as u8 | self.stream.tick.wire() as u8;
         record[23] = checksum(&record);
         record
     }
@@ -64,10 +74,12 @@ impl Sent {
             return None;
         }
         let second = i64::from(u32::from_be_bytes(word(0)));
+        let kind = i32::from(record[22]) & ((1 << TYPE_BITS) - 1);
+        let upper = u32::from(record[22] >> TYPE_BITS);
         Some(Self {
-            stream: Stream { con_id: i32::from_be_bytes(word(8)), tick: TickType::from_wire(i32::from(record[22]))? },
+            stream: Stream { con_id: i32::from_be_bytes(word(8)), tick: TickType::from_wire(kind)? },
             second,
-            index: u16::from_be_bytes([record[20], record[21]]),
+            index: upper << 16 | u32::from(u16::from_be_bytes([record[20], record[21]])),
             to: SentTo {
                 connection: u32::from_be_bytes(word(12)),
                 client_id: i32::from_be_bytes(word(16)),
@@ -85,7 +97,9 @@ fn checksum(record: &[u8; RECORD]) -> u8 {
 #[derive(Debug)]
 pub struct Journal {
     dir: PathBuf,
-    pending: Mutex<BTreeMap<i64, Vec<u8>>>,
+    pending: Mutex<Hours>,
+    /// Held while files are written, so that groups keep their order and nobody waits for the disk to add a tick.
+    writing: Mutex<()>,
 }
 
 impl Journal {
@@ -103,18 +117,23 @@ impl Journal {
                 OpenOptions::new().write(true).open(entry.path())?.set_len(length - torn)?;
             }
         }
-        Ok(Self { dir: dir.to_owned(), pending: Mutex::default() })
+        Ok(Self { dir: dir.to_owned(), pending: Mutex::default(), writing: Mutex::default() })
     }
 
     fn path(&self, hour: i64) -> PathBuf {
         self.dir.join(format!("{}.sent", hour * HOUR_S))
     }
 
-    /// Notes ticks that were handed to a socket; [`Self::flush`] brings them to the file.
+    fn pending(&self) -> MutexGuard<'_, Hours> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes ticks that a socket took; [`Self::flush`] brings them to the file.
     pub fn add(&self, sent: &[Sent]) {
-        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        for tick in sent {
-            pending.entry(tick.second.div_euclid(HOUR_S)).or_default().extend(tick.encode());
+        let hour = |tick: &Sent| tick.second.div_euclid(HOUR_S);
+        for group in sent.chunk_by(|one, next| hour(one) == hour(next)) {
+            let records: Vec<[u8; RECORD]> = group.iter().map(Sent::encode).collect();
+            self.pending().entry(hour(&group[0])).or_default().extend_from_slice(records.as_flattened());
         }
     }
 
@@ -123,21 +142,35 @@ impl Journal {
     /// # Errors
     /// When a file cannot be written.
     pub fn flush(&self) -> io::Result<()> {
-        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(entry) = pending.first_entry() {
-            append(&self.path(*entry.key()), entry.get())?;
+        let _order = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = std::mem::take(&mut *self.pending());
+        while let Some(entry) = taken.first_entry() {
+            if let Err(error) = append(&self.path(*entry.key()), entry.get()) {
+                self.put_back(taken);
+                return Err(error);
+            }
             entry.remove();
         }
         Ok(())
+    }
+
+    /// Before what came in the meantime.
+    fn put_back(&self, taken: Hours) {
+        let mut pending = self.pending();
+        for (hour, mut records) in taken {
+            let later = pending.entry(hour).or_default();
+            records.append(later);
+            *later = records;
+        }
     }
 
     /// What was sent of the ticks of the seconds in `from..to`, by stream, second and index.
     ///
     /// # Errors
     /// When a file cannot be read or written.
-    pub fn sent(&self, from: i64, to: i64) -> io::Result<HashMap<(Stream, i64, u16), Vec<SentTo>>> {
+    pub fn sent(&self, from: i64, to: i64) -> io::Result<SentTicks> {
         self.flush()?;
-        let mut found: HashMap<_, Vec<SentTo>> = HashMap::new();
+        let mut found = SentTicks::new();
         for hour in from.div_euclid(HOUR_S)..=(to - 1).div_euclid(HOUR_S) {
             let bytes = match std::fs::read(self.path(hour)) {
                 Ok(bytes) => bytes,
@@ -168,7 +201,10 @@ fn append(path: &Path, bytes: &[u8]) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn sent(second: i64, index: u16) -> Sent {
+    /// The last index that a record can hold.
+    const LAST: u32 = (1 << 21) - 1;
+
+    fn sent(second: i64, index: u32) -> Sent {
         Sent {
             stream: Stream { con_id: 265_598, tick: TickType::MidPoint },
             second,
@@ -182,7 +218,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let journal = Journal::open(dir.path()).unwrap();
         // On both sides of a full hour.
-        journal.add(&[sent(7_199, 0), sent(7_200, 65_535)]);
+        journal.add(&[sent(7_199, 0), sent(7_200, LAST)]);
         journal.flush().unwrap();
         let path = dir.path().join("7200.sent");
         OpenOptions::new().append(true).open(&path).unwrap().write_all(&[1; 7]).unwrap();
@@ -191,10 +227,27 @@ mod tests {
         journal.add(&[sent(7_201, 1)]);
         let found = journal.sent(7_199, 7_202).unwrap();
         assert_eq!(found.len(), 3);
-        for tick in [sent(7_199, 0), sent(7_200, 65_535), sent(7_201, 1)] {
+        for tick in [sent(7_199, 0), sent(7_200, LAST), sent(7_201, 1)] {
             assert_eq!(found[&(tick.stream, tick.second, tick.index)], [tick.to]);
         }
         assert_eq!(journal.sent(7_200, 7_201).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_written_goes_before_what_comes_later() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::open(dir.path()).unwrap();
+        // A directory where the file should be.
+        std::fs::create_dir(dir.path().join("7200.sent")).unwrap();
+        journal.add(&[sent(7_199, 0), sent(7_200, 0)]);
+        assert!(journal.flush().is_err());
+        journal.add(&[sent(7_200, 1)]);
+        assert!(journal.flush().is_err());
+        std::fs::remove_dir(dir.path().join("7200.sent")).unwrap();
+        journal.flush().unwrap();
+        let bytes = std::fs::read(dir.path().join("7200.sent")).unwrap();
+        assert_eq!(bytes, [sent(7_200, 0), sent(7_200, 1)].map(|sent| sent.encode()).concat());
+        assert_eq!(std::fs::read(dir.path().join("3600.sent")).unwrap(), sent(7_199, 0).encode());
     }
 
     #[test]

@@ -61,8 +61,9 @@ pub struct Tick {
     pub second: i64,
     /// When in that second, microseconds, 0 to 999,999.
     pub offset_us: u32,
-    /// Position among the ticks of its stream in that second, from 0.
-    pub index: u16,
+    /// Position among the ticks of its stream in that second, from 0; those of a burst count from
+    /// [`super::burst::FIRST_INDEX`]. Below 2^21, which is what the journal has room for.
+    pub index: u32,
     /// What it says.
     pub body: Body,
 }
