@@ -34,7 +34,7 @@ pub fn ticks(
     streams: impl IntoIterator<Item = Stream>,
     (from, to): (i64, i64),
     now_us: i64,
-    sent: &mut HashMap<(Stream, i64, u32), Vec<SentTo>>,
+    sent: &mut SentTicks,
 ) -> Vec<JournalTick> {
     let mut found = Vec::new();
     let to = to.min(now_us.div_euclid(1_000_000) + 1);
