@@ -78,6 +78,7 @@ deps: ## Install what the node and the images need (Debian, as root), or say wha
 .PHONY: build
 build: ## Build the programs for release
 	@$(STEP) "programs for release" cargo build --quiet --locked --release $(foreach program,$(PROGRAMS),--bin $(program))
+	@$(STEP) "login gate, static" mk/static marketstream-gate $(programs)
 
 .PHONY: images
 images: build ticks ## Build the container images as OCI archives

@@ -26,6 +26,12 @@ pub const GATEWAY_PORT_PAPER: u16 = 4002;
 /// The gateway's API port for a live account.
 pub const GATEWAY_PORT_LIVE: u16 = 4001;
 
+/// The gateway's command port (IBC's command server), on loopback. By convention.
+pub const COMMAND_PORT: u16 = 7462;
+
+/// Directory that gate and streamer share: the gateway's log, its login, and requests for one.
+pub const GATEWAY_SHARED_PATH: &str = "/run/marketstream";
+
 /// Name of the streamer's container in the pod.
 pub const STREAMER_CONTAINER: &str = "streamer";
 /// Name of the gateway's container in the pod.

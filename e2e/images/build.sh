@@ -26,10 +26,10 @@ prefix=localhost/marketstream
 debian=bookworm
 base_packages=libc6,libgcc-s1,ca-certificates,tzdata
 
-# Each image and the program in it.
+# Each image and the programs in it.
 declare -A program=(
   [operator]=marketstream-operator
-  [streamer]=marketstream-streamer
+  [streamer]="marketstream-streamer marketstream-gate"
   [ib-gateway-sim]=ib-gateway-sim
   [e2e]=marketstream-e2e
 )
@@ -118,15 +118,18 @@ quietly() {
 # build_image NAME
 build_image() {
   local name=$1
-  local file=${program[$name]}
-  [[ -f $bin_dir/$file ]] || fail "there is no program $file in $bin_dir: build it for release first"
+  local files file
+  read -ra files <<<"${program[$name]}"
+  for file in "${files[@]}"; do
+    [[ -f $bin_dir/$file ]] || fail "there is no program $file in $bin_dir: build it for release first"
+  done
 
   local image=$prefix/$name:$tag
   local archive=$out_dir/$name.tar
   local key
   local recording=/dev/null
   [[ $name == ib-gateway-sim && -f ${TICKS:-} ]] && recording=$TICKS
-  key=$({ echo "$image $base_id"; cat "$root/Containerfile" "$bin_dir/$file" "$recording" | sha256sum; } | hash_of)
+  key=$({ echo "$image $base_id"; cat "$root/Containerfile" "${files[@]/#/$bin_dir/}" "$recording" | sha256sum; } | hash_of)
   if [[ -f $archive && $(cat "$archive.key" 2>/dev/null) == "$key" ]]; then
     echo "  ok $image is as it should be" >&2
     return
@@ -135,7 +138,9 @@ build_image() {
   local started context=$work/$name
   started=$(now)
   mkdir "$context"
-  ln "$bin_dir/$file" "$context/$file" 2>/dev/null || cp "$bin_dir/$file" "$context/$file"
+  for file in "${files[@]}"; do
+    ln "$bin_dir/$file" "$context/$file" 2>/dev/null || cp "$bin_dir/$file" "$context/$file"
+  done
   mkdir "$context/ticks"
   [[ $recording == /dev/null ]] || install -m 0644 "$recording" "$context/ticks/btcusd.ticks"
   quietly "$work/$name.log" buildah_here build --quiet --format oci --layers=false --build-arg "BASE=$base" \

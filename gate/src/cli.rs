@@ -44,7 +44,7 @@ pub struct Run {
     /// A login needs no person, so one that another session displaced may be tried again.
     #[arg(long)]
     pub unattended: bool,
-    /// When a person is there to confirm a login: "Sun 02:00", in the zone of TZ.
+    /// When a person is there to confirm a login: "Sunday 02:00", in the zone of TZ.
     #[arg(long)]
     pub weekly_login: Option<WeeklyLogin>,
     /// Settings template of the image in which IBC's command port is switched on, where it exists.
@@ -79,7 +79,7 @@ mod tests {
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
         let run = ["marketstream-gate", "run", "--shared", "/s", "--state", "/t", "--max-login-attempts", "2"];
-        let full = [&run[..], &["--weekly-login", "Sun 02:00", "--", "run.sh", "-x"]].concat();
+        let full = [&run[..], &["--weekly-login", "Sunday 02:00", "--", "run.sh", "-x"]].concat();
         let Command::Run(parsed) = Cli::try_parse_from(full).map(|cli| cli.command).unwrap_or_else(|e| panic!("{e}"))
         else {
             panic!("not run")

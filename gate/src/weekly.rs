@@ -19,16 +19,16 @@ impl FromStr for WeeklyLogin {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || format!("{text:?} is no slot; write one such as \"Sun 02:00\"");
+        let wrong = || format!("{text:?} is no slot; write one such as \"Sunday 02:00\"");
         let (day, start) = text.split_once(' ').ok_or_else(wrong)?;
         let days = [
-            ("Mon", Weekday::Monday),
-            ("Tue", Weekday::Tuesday),
-            ("Wed", Weekday::Wednesday),
-            ("Thu", Weekday::Thursday),
-            ("Fri", Weekday::Friday),
-            ("Sat", Weekday::Saturday),
-            ("Sun", Weekday::Sunday),
+            ("Monday", Weekday::Monday),
+            ("Tuesday", Weekday::Tuesday),
+            ("Wednesday", Weekday::Wednesday),
+            ("Thursday", Weekday::Thursday),
+            ("Friday", Weekday::Friday),
+            ("Saturday", Weekday::Saturday),
+            ("Sunday", Weekday::Sunday),
         ];
         let day = days.into_iter().find(|(name, _)| *name == day).ok_or_else(wrong)?.1;
         let start = Time::strptime("%H:%M", start).map_err(|_| wrong())?;
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn begins_once_a_week_in_the_gateways_zone() {
-        let slot: WeeklyLogin = "Sun 02:00".parse().unwrap();
+        let slot: WeeklyLogin = "Sunday 02:00".parse().unwrap();
         let zone = TimeZone::get("America/New_York").unwrap();
         let began = |since, now| slot.began(at(since), at(now), &zone);
         // 2026-11-22 is a Sunday; 02:00 in New York is 07:00 in UTC.
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_slot() {
-        for text in ["", "Sun", "Sunday 02:00", "Sun 2", "Sun 25:00"] {
+        for text in ["", "Sunday", "Sun 02:00", "Sunday 2", "Sunday 25:00"] {
             assert!(text.parse::<WeeklyLogin>().unwrap_err().contains("write one such as"), "{text}");
         }
     }

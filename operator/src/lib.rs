@@ -13,5 +13,6 @@ pub mod leader;
 pub mod memory;
 pub mod metrics;
 pub mod reconcile;
+mod restart;
 pub mod run;
 pub mod validate;

@@ -27,6 +27,7 @@ use crate::{
     error::Error,
     memory::Memory,
     metrics::Metrics,
+    restart,
     validate::{self, Problem},
 };
 
@@ -119,6 +120,8 @@ pub async fn reconcile(ms: &MarketStream, context: &Context) -> Result<Action, E
     }
     let done = if let Some(uid) = decision.as_ref().and_then(|decision| decision.delete_pod.as_ref()) {
         apply::delete_pod(&context.client, ms, uid).await
+    } else if let Some(pod) = pod.as_ref().filter(|pod| restart::replaces(owned.restart.as_ref(), pod)) {
+        apply::delete_pod(&context.client, ms, &pod.uid).await
     } else if let Some(pod) = pod.as_ref().filter(|pod| pending && !pod.deleting && update_now(&facts, idle, now)) {
         apply::delete_pod(&context.client, ms, &pod.uid).await
     } else {
@@ -176,6 +179,7 @@ fn update_now(facts: &Facts<'_>, idle: bool, now: Timestamp) -> bool {
 /// Everything in status that the operator owns.
 fn owned(facts: &Facts<'_>, before: &MarketStreamStatus, now: Timestamp) -> MarketStreamStatus {
     let conditions = conditions::conditions(facts, now);
+    let restart = restart::requested(facts.ms, facts.pod);
     let observed_generation = facts.ms.metadata.generation;
     match facts.decision {
         Some(decision) => MarketStreamStatus {
@@ -188,6 +192,7 @@ fn owned(facts: &Facts<'_>, before: &MarketStreamStatus, now: Timestamp) -> Mark
             history: decision.history.clone(),
             action: decision.action.clone(),
             recent_rolls: decision.recent_rolls.clone(),
+            restart,
             conditions,
             streamer: None,
         },
@@ -198,6 +203,7 @@ fn owned(facts: &Facts<'_>, before: &MarketStreamStatus, now: Timestamp) -> Mark
             client_id: before.client_id,
             history: before.history.clone(),
             recent_rolls: before.recent_rolls.clone(),
+            restart,
             conditions,
             ..MarketStreamStatus::default()
         },
@@ -225,7 +231,14 @@ async fn told(
         action: "Wait",
         message: problem.message,
     });
-    for notice in facts.decision.iter().flat_map(|decision| &decision.notices).chain(&problem) {
+    let restart =
+        after.restart.as_ref().filter(|restart| before.restart.as_ref() != Some(restart)).map(|restart| Notice {
+            warning: false,
+            reason: "RestartRequested",
+            action: "RollPod",
+            message: format!("the annotation {} asks for a new pod ({})", names::ANNOTATION_RESTART, restart.request),
+        });
+    for notice in facts.decision.iter().flat_map(|decision| &decision.notices).chain(&problem).chain(&restart) {
         tracing::info!(reason = notice.reason, action = notice.action, "{}", notice.message);
         context.metrics.noticed(notice.reason, notice.action);
         let event = Event {

@@ -73,14 +73,19 @@ pub struct Sidecar {
     #[serde(default = "Sidecar::default_auto_restart_time")]
     #[schemars(regex(pattern = r"^(0[1-9]|1[0-2]):[0-5][0-9] (AM|PM)$"), length(max = 8))]
     pub auto_restart_time: String,
-    /// When a person confirms the weekly login. Accepted and kept, not acted on before v0.2.
+    /// Command that starts the gateway in its container. MarketStream's login gate runs it, and counts its logins.
+    /// Default: ["/home/ibgateway/scripts/run.sh"], that of gnzsnz/ib-gateway-docker.
+    #[serde(default = "Sidecar::default_command")]
+    #[schemars(length(min = 1, max = 32), inner(length(min = 1, max = 1024)))]
+    pub command: Vec<String>,
+    /// When a person is there to confirm a login: a gateway that is kept down after failed logins tries again then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weekly_login: Option<WeeklyLogin>,
     /// Who wins when the same user logs in elsewhere: Yield leaves the session to the other. Default: Yield.
     #[serde(default)]
     pub competing_session: CompetingSession,
     /// Logins without success before the gateway stays down until a person asks again; too many lock the user out.
-    /// Default: 2 for Live, 5 for Paper. Accepted and kept, not acted on before v0.2.
+    /// Default: 2 for Live, 5 for Paper.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10))]
     pub max_login_attempts: Option<i32>,
@@ -100,6 +105,21 @@ pub struct Sidecar {
 impl Sidecar {
     fn default_time_zone() -> String {
         "America/New_York".to_owned()
+    }
+
+    fn default_command() -> Vec<String> {
+        vec!["/home/ibgateway/scripts/run.sh".to_owned()]
+    }
+
+    /// Logins without success before the gateway stays down: one more than a slip of the hand where each costs a second
+    /// factor and risks a lock-out.
+    #[must_use]
+    pub fn login_attempts(&self) -> i32 {
+        let default = match self.trading_mode {
+            TradingMode::Live => 2,
+            TradingMode::Paper => 5,
+        };
+        self.max_login_attempts.unwrap_or(default)
     }
 
     fn default_auto_restart_time() -> String {

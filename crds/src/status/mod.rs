@@ -48,6 +48,9 @@ pub struct MarketStreamStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub recent_rolls: Vec<Time>,
+    /// The last restart that a person asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart: Option<Restart>,
     /// Standard conditions, by type.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
@@ -57,6 +60,19 @@ pub struct MarketStreamStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(merge_strategy = StructMerge::Atomic)]
     pub streamer: Option<StreamerStatus>,
+}
+
+/// A restart that a person asked for by the annotation `marketstream.io/restart`. Written before it is carried out.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Restart {
+    /// The annotation's value.
+    #[schemars(length(max = 64))]
+    pub request: String,
+    /// The pod that it replaces; empty when there was none.
+    #[serde(rename = "podUID", default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 64))]
+    pub pod_uid: String,
 }
 
 /// Health of the collection.

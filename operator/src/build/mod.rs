@@ -2,6 +2,7 @@
 
 mod claims;
 mod disruption;
+mod gate;
 mod rbac;
 mod service;
 mod statefulset;

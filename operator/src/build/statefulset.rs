@@ -22,14 +22,14 @@ use k8s_openapi::{
 use kube::ResourceExt;
 use marketstream_crds::{CompetingSession, MarketStream, PodSettings, Sidecar, TradingMode, names};
 
-use super::{Settings, labels, owned, rbac, selector, service};
+use super::{Settings, gate, labels, owned, rbac, selector, service};
 
 /// User and group of both containers; the common gateway images run as 1000, and the volumes must be writable to it.
 const USER: i64 = 1000;
 /// Time for the gateway to save its login token and for the streamer to flush.
 const TERMINATION_GRACE_SECONDS: i64 = 120;
 const DATA_PATH: &str = "/data";
-const SETTINGS_PATH: &str = "/home/ibgateway/settings";
+pub(super) const SETTINGS_PATH: &str = "/home/ibgateway/settings";
 const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 /// The kubelet renews the token long before it ends.
 const TOKEN_SECONDS: i64 = 3607;
@@ -75,8 +75,8 @@ fn template(ms: &MarketStream, settings: &Settings) -> PodTemplateSpec {
                 seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), ..Default::default() }),
                 ..Default::default()
             }),
-            init_containers: gateway.map(|sidecar| vec![gateway_container(sidecar)]),
-            containers: vec![streamer_container(ms, settings)],
+            init_containers: gateway.map(|sidecar| vec![gate::installer(settings), gateway_container(sidecar)]),
+            containers: vec![streamer_container(ms, settings, gateway.is_some())],
             volumes: Some(volumes(ms, gateway)),
             node_selector: (!node_selector.is_empty()).then_some(node_selector),
             tolerations: non_empty(tolerations),
@@ -119,17 +119,21 @@ fn gateway_container(sidecar: &Sidecar) -> Container {
     Container {
         name: names::GATEWAY_CONTAINER.to_owned(),
         image: Some(sidecar.image.clone()),
+        command: Some(gate::command(sidecar)),
+        lifecycle: Some(gate::lifecycle()),
         // A native sidecar: it starts before the streamer, outlives its restarts, and stops after it.
         restart_policy: Some("Always".to_owned()),
         env: Some(env),
         resources: sidecar.resources.clone(),
         security_context: Some(confined(false)),
-        volume_mounts: Some(vec![mount("settings", SETTINGS_PATH, false)]),
+        volume_mounts: Some([vec![mount("settings", SETTINGS_PATH, false)], gate::mounts()].concat()),
         ..Default::default()
     }
 }
 
-fn streamer_container(ms: &MarketStream, settings: &Settings) -> Container {
+fn streamer_container(ms: &MarketStream, settings: &Settings, sidecar: bool) -> Container {
+    let mut mounts = vec![mount("data", DATA_PATH, false), mount("token", TOKEN_PATH, true)];
+    mounts.extend(sidecar.then(gate::shared));
     Container {
         name: names::STREAMER_CONTAINER.to_owned(),
         image: Some(settings.streamer_image.clone()),
@@ -152,7 +156,7 @@ fn streamer_container(ms: &MarketStream, settings: &Settings) -> Container {
         readiness_probe: Some(probe("/readyz", 2, 2)),
         resources: Some(ms.spec.pod.streamer_resources.clone().unwrap_or_else(streamer_resources)),
         security_context: Some(confined(true)),
-        volume_mounts: Some(vec![mount("data", DATA_PATH, false), mount("token", TOKEN_PATH, true)]),
+        volume_mounts: Some(mounts),
         ..Default::default()
     }
 }
@@ -180,8 +184,10 @@ fn volumes(ms: &MarketStream, gateway: Option<&Sidecar>) -> Vec<Volume> {
         ..Default::default()
     };
     let mut volumes = vec![claim("data", names::data_claim(&ms.name_any())), token()];
-    volumes
-        .extend(gateway.map(|sidecar| claim("settings", names::settings_claim(&ms.name_any(), sidecar.trading_mode))));
+    if let Some(sidecar) = gateway {
+        volumes.push(claim("settings", names::settings_claim(&ms.name_any(), sidecar.trading_mode)));
+        volumes.extend(gate::volumes());
+    }
     volumes
 }
 
@@ -222,7 +228,7 @@ fn token() -> Volume {
     }
 }
 
-fn confined(read_only_root: bool) -> SecurityContext {
+pub(super) fn confined(read_only_root: bool) -> SecurityContext {
     SecurityContext {
         allow_privilege_escalation: Some(false),
         read_only_root_filesystem: read_only_root.then_some(true),
@@ -245,7 +251,7 @@ fn probe(path: &str, period: i32, failures: i32) -> Probe {
     }
 }
 
-fn mount(name: &str, path: &str, read_only: bool) -> VolumeMount {
+pub(super) fn mount(name: &str, path: &str, read_only: bool) -> VolumeMount {
     VolumeMount {
         name: name.to_owned(),
         mount_path: path.to_owned(),

@@ -106,9 +106,31 @@ fn the_user_s_environment_wins() {
     let mut spec = paper();
     spec["gateway"]["sidecar"]["env"] = json!([{ "name": "READ_ONLY_API", "value": "no" }]);
     let children = build(spec, true);
-    let env = &find(&children, "StatefulSet", "demo")["spec"]["template"]["spec"]["initContainers"][0]["env"];
+    let env = &find(&children, "StatefulSet", "demo")["spec"]["template"]["spec"]["initContainers"][1]["env"];
     let values: Vec<&Value> = env.as_array().unwrap().iter().filter(|var| var["name"] == "READ_ONLY_API").collect();
     assert_eq!(values, [&json!({ "name": "READ_ONLY_API", "value": "no" })]);
+}
+
+#[test]
+fn the_gateway_runs_inside_the_gate() {
+    let command = |change: Value| {
+        let mut spec = paper();
+        let sidecar = spec["gateway"]["sidecar"].as_object_mut().unwrap();
+        sidecar.extend(change.as_object().unwrap().clone());
+        let children = build(spec, true);
+        let gateway = &find(&children, "StatefulSet", "demo")["spec"]["template"]["spec"]["initContainers"][1];
+        let words = gateway["command"].as_array().unwrap().iter().map(|word| word.as_str().unwrap());
+        words.collect::<Vec<_>>().join(" ")
+    };
+    let paper = command(json!({}));
+    assert!(paper.starts_with("/gate/marketstream-gate run "), "{paper}");
+    assert!(paper.contains(" --max-login-attempts 5 ") && paper.contains(" --unattended "), "{paper}");
+    assert!(paper.ends_with(" -- /home/ibgateway/scripts/run.sh"), "{paper}");
+    let weekly = json!({ "day": "Sunday", "start": "02:00" });
+    let live = command(json!({ "tradingMode": "Live", "weeklyLogin": weekly, "command": ["a", "b"] }));
+    assert!(live.contains(" --max-login-attempts 2 ") && !live.contains("--unattended"), "{live}");
+    assert!(live.ends_with(" --weekly-login Sunday 02:00 -- a b"), "{live}");
+    assert!(command(json!({ "maxLoginAttempts": 3 })).contains(" --max-login-attempts 3 "));
 }
 
 #[test]
