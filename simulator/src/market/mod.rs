@@ -1,5 +1,6 @@
 //! The market: contracts, their hours, and every tick as a pure function of time.
 
+pub mod burst;
 pub mod catalog;
 mod generate;
 pub mod hours;
@@ -52,13 +53,14 @@ impl Default for MarketConfig {
 pub struct Market {
     config: MarketConfig,
     catalog: Catalog,
+    bursts: burst::Bursts,
 }
 
 impl Market {
     /// A market of the built-in catalogue.
     #[must_use]
     pub fn new(config: MarketConfig) -> Self {
-        Self { catalog: Catalog::on(config.today), config }
+        Self { catalog: Catalog::on(config.today), bursts: burst::Bursts::default(), config }
     }
 
     /// The contracts.
@@ -74,9 +76,19 @@ impl Market {
     }
 
     /// Every tick of `stream` in the second that begins `second` seconds after the epoch, in the order of their times.
-    /// Empty for an unknown contract and while the contract is closed.
     #[must_use]
     pub fn ticks_of_second(&self, stream: Stream, second: i64) -> Vec<Tick> {
+        let mut ticks = self.usual_ticks(stream, second);
+        if let Some(burst) = self.burst(stream, second) {
+            ticks.extend(burst.from(0));
+        }
+        ticks
+    }
+
+    /// Every tick of `stream` in the second that begins `second` seconds after the epoch, but for those of a burst.
+    /// Empty for an unknown contract and while the contract is closed.
+    #[must_use]
+    pub fn usual_ticks(&self, stream: Stream, second: i64) -> Vec<Tick> {
         let Some(contract) = self.catalog.by_id(stream.con_id) else { return Vec::new() };
         if !self.hours(contract).trading_at(second) {
             return Vec::new();
