@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
-use crate::market::recording::Recording;
-use crate::market::tick::Quote;
+use crate::market::recording::{Recording, RecordingError};
+use crate::market::tick::{Quote, Trade};
 
 /// Rows at the start of the orders that are the opening book: loaded, not replayed.
 const OPENING_ROWS: usize = 6_512;
@@ -33,15 +33,18 @@ pub struct Facts {
     /// Quotes whose bid is not below the offer.
     pub crossed: usize,
     /// Longest pause between quotes, milliseconds, the seam of the loop included.
-    pub longest_quote_pause_ms: u32,
+    pub longest_quote_pause_ms: u64,
     /// Longest pause between trades, milliseconds, the seam of the loop included.
-    pub longest_trade_pause_ms: u32,
+    pub longest_trade_pause_ms: u64,
 }
 
 /// Why a sample cannot be turned into a recording.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
-    /// A file cannot be read or written.
+    /// The recording cannot be written.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+    /// A file cannot be read.
     #[error("{}: {cause}", path.display())]
     Io {
         /// Of the file.
@@ -71,7 +74,7 @@ pub enum PrepareError {
 /// See [`PrepareError`].
 pub fn btcusd(orders: &Path, trades: &Path, out: &Path) -> Result<Facts, PrepareError> {
     let recording = read(orders, trades)?;
-    recording.save(out).map_err(|cause| PrepareError::Io { path: out.to_owned(), cause })?;
+    recording.save(out)?;
     let (longest_quote_pause_ms, longest_trade_pause_ms) = recording.longest_pauses_ms();
     Ok(Facts {
         quotes: recording.quotes.len(),
@@ -87,7 +90,7 @@ fn read(orders: &Path, trades: &Path) -> Result<Recording, PrepareError> {
     let short = || PrepareError::Short { path: orders.to_owned() };
     let live_end = rows.len().checked_sub(CLOSING_ROWS).filter(|end| *end > OPENING_ROWS).ok_or_else(short)?;
     let start_ms = rows[0].at_ms;
-    let since_start = |at_ms: i64| u32::try_from(at_ms - start_ms).unwrap_or(0);
+    let since_start = |at_ms: i64| u64::try_from(at_ms - start_ms).unwrap_or(0) * 1_000;
     let mut book = Book::default();
     for row in &rows[..OPENING_ROWS] {
         book.apply(row);
@@ -106,9 +109,10 @@ fn read(orders: &Path, trades: &Path) -> Result<Recording, PrepareError> {
     }
     let mut prints = self::rows(trades, parse_trade)?;
     prints.sort_by_key(|(at_ms, ..)| *at_ms);
-    recording.trades = prints.into_iter().map(|(at, price, size)| (since_start(at), price, size)).collect();
+    let trade = |price, size| Trade { price, size, exchange: "", conditions: "", past_limit: false, unreported: false };
+    recording.trades = prints.into_iter().map(|(at, price, size)| (since_start(at), trade(price, size))).collect();
     let last = recording.quotes.iter().map(|q| q.0).chain(recording.trades.iter().map(|t| t.0)).max();
-    recording.length_s = last.unwrap_or(0) / 1_000 + 1;
+    recording.length_s = u32::try_from(last.unwrap_or(0) / 1_000_000).unwrap_or(0) + 1;
     Ok(recording)
 }
 

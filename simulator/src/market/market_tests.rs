@@ -1,7 +1,10 @@
 use std::collections::HashSet;
 
-use super::catalog::{BTC_USD_CON_ID, FIRST_TEST_CON_ID, THIN_CON_ID};
-use super::tick::{Body, Quote};
+use jiff::civil::date;
+
+use super::catalog::{BTC_USD_CON_ID, FIRST_TEST_CON_ID, HALT_CON_ID, HALTED_CON_ID, THIN_CON_ID};
+use super::noise::hash;
+use super::tick::{Body, Quote, Trade};
 use super::*;
 
 /// A Thursday noon in Chicago.
@@ -10,7 +13,7 @@ const OPEN: i64 = 1_793_293_200;
 const CLOSED: i64 = OPEN + 2 * 86_400;
 
 fn market(config: MarketConfig) -> Market {
-    Market::new(config)
+    Market::new(MarketConfig { today: date(2026, 10, 29), ..config })
 }
 
 fn ticks(market: &Market, con_id: i32, tick: TickType, second: i64) -> Vec<Tick> {
@@ -73,14 +76,52 @@ fn types_agree_with_each_other() {
     }
 }
 
+/// Ticks of a kind in ten minutes.
+fn ticks_in_ten_minutes(market: &Market, con_id: i32, kind: TickType, from: i64) -> usize {
+    (from..from + 600).map(|second| ticks(market, con_id, kind, second).len()).sum()
+}
+
 #[test]
 fn rates_follow_the_catalogue_and_the_factor() {
-    let count = |rate| {
-        let market = market(MarketConfig { rate, ..Default::default() });
-        (OPEN..OPEN + 600).map(|s| ticks(&market, 711_280_073, TickType::BidAsk, s).len()).sum::<usize>()
-    };
-    assert!((6_500..7_900).contains(&count(1.0)), "{}", count(1.0));
-    assert!((65_000..79_000).contains(&count(10.0)), "{}", count(10.0));
+    for (rate, expected) in [(1.0, 6_500..7_900), (10.0, 65_000..79_000)] {
+        let market = market(MarketConfig { rate, always_open: true, ..Default::default() });
+        let count = ticks_in_ten_minutes(&market, 711_280_073, TickType::BidAsk, OPEN);
+        assert!(expected.contains(&count), "{count}");
+    }
+}
+
+#[test]
+fn rates_follow_the_session() {
+    let market = market(MarketConfig::default());
+    // MNQ: 12 quotes a second. The night, the open at 8:30, noon, the close at 16:00, the hour of 17:00.
+    let share = |from| ticks_in_ten_minutes(&market, 711_280_073, TickType::BidAsk, from) as f64 / 7_200.0;
+    let hours = |hours: f64| OPEN + (hours * 3_600.0) as i64;
+    for (from, expected) in [
+        (hours(-10.0), 0.10..0.20),
+        (hours(-3.5), 1.7..2.2),
+        (hours(0.0), 0.63..0.77),
+        (hours(4.0) - 600, 1.2..1.6),
+        (hours(5.0), 0.10..0.20),
+    ] {
+        assert!(expected.contains(&share(from)), "{} of the rate at {from}", share(from));
+    }
+    // Around the clock nothing changes.
+    for from in [hours(-10.0), hours(-3.5), hours(0.0)] {
+        let count = ticks_in_ten_minutes(&market, FIRST_TEST_CON_ID, TickType::BidAsk, from);
+        assert!((3_250..3_950).contains(&count), "{count}");
+    }
+}
+
+#[test]
+fn volume_moves_to_the_next_expiry_when_the_front_one_ends() {
+    let market = market(MarketConfig::default());
+    let next = market.catalog().contracts().iter().find(|contract| contract.local_symbol == "MNQH7").unwrap().con_id;
+    let count = |con_id, from| ticks_in_ten_minutes(&market, con_id, TickType::BidAsk, from);
+    assert!(count(711_280_073, OPEN) > 3 * count(next, OPEN));
+    // 2027-01-14, noon in Chicago.
+    let after = 1_799_949_600;
+    assert_eq!(count(711_280_073, after), 0);
+    assert!(count(next, after) > 4_000);
 }
 
 #[test]
@@ -102,7 +143,7 @@ fn the_thin_contract_is_often_silent() {
 #[test]
 fn a_recording_replaces_the_generated_ticks_of_its_contract() {
     let quote = Quote { bid: 5.0, ask: 6.0, bid_size: 1.0, ask_size: 2.0, bid_past_low: false, ask_past_high: false };
-    let recording = Recording { length_s: 2, quotes: vec![(1_250, quote.clone())], trades: Vec::new() };
+    let recording = Recording { length_s: 2, quotes: vec![(1_250_000, quote.clone())], trades: Vec::new() };
     let recordings = HashMap::from([(BTC_USD_CON_ID, Arc::new(recording))]);
     let market = market(MarketConfig { recordings, ..Default::default() });
     let odd = OPEN / 2 * 2 + 1;
@@ -110,4 +151,86 @@ fn a_recording_replaces_the_generated_ticks_of_its_contract() {
     assert_eq!(ticks(&market, BTC_USD_CON_ID, TickType::BidAsk, odd), [expected]);
     assert!(ticks(&market, BTC_USD_CON_ID, TickType::BidAsk, odd + 1).is_empty());
     assert!(!ticks(&market, FIRST_TEST_CON_ID, TickType::BidAsk, odd + 1).is_empty());
+}
+
+#[test]
+fn ticks_come_exactly_in_the_open_seconds_of_a_contract() {
+    let market = market(MarketConfig::default());
+    let quiet = [THIN_CON_ID, HALTED_CON_ID];
+    for contract in market.catalog().contracts().iter().filter(|contract| !quiet.contains(&contract.con_id)) {
+        // Each quarter of an hour of a week with a holiday, an early close and, before it, a change of the clock.
+        for second in (OPEN..OPEN + 7 * 86_400).chain(OPEN + 26 * 86_400..OPEN + 33 * 86_400).step_by(900) {
+            for second in [second - 1, second] {
+                let open = contract.hours.trading_at(second) && !contract.halts.halted_at(second);
+                let some = !ticks(&market, contract.con_id, TickType::BidAsk, second).is_empty();
+                assert_eq!(some, open, "{} at {second}", contract.local_symbol);
+            }
+        }
+    }
+}
+
+#[test]
+fn halted_contracts_are_silent_in_their_halts() {
+    let market = market(MarketConfig { always_open: true, ..Default::default() });
+    let silent = |con_id, second| TickType::ALL.iter().all(|kind| ticks(&market, con_id, *kind, second).is_empty());
+    // OPEN is a full hour.
+    for (minute, halted) in [(0, false), (9, false), (10, true), (19, true), (20, false), (70, true)] {
+        assert_eq!(silent(HALT_CON_ID, OPEN + minute * 60), halted, "{minute}");
+    }
+    assert!(silent(HALTED_CON_ID, OPEN));
+}
+
+#[test]
+fn a_currency_has_quotes_and_no_trades() {
+    let market = market(MarketConfig::default());
+    let some = |kind| !ticks(&market, 12_087_792, kind, OPEN).is_empty();
+    assert_eq!(TickType::ALL.map(some), [false, false, true, true]);
+}
+
+/// All that ticks say, as one number.
+fn digest(ticks: &[Tick]) -> u64 {
+    let trade = |t: &Trade| {
+        let venue = hash(&t.exchange.bytes().chain(t.conditions.bytes()).map(u64::from).collect::<Vec<_>>());
+        vec![t.price.to_bits(), t.size.to_bits(), venue, u64::from(t.unreported)]
+    };
+    let words = |tick: &Tick| {
+        let body = match &tick.body {
+            Body::Trade(t) => trade(t),
+            Body::Quote(q) => [q.bid, q.ask, q.bid_size, q.ask_size].map(f64::to_bits).to_vec(),
+            Body::Mid(mid) => vec![mid.to_bits()],
+        };
+        [&[tick.at_us().cast_unsigned()][..], &body].concat()
+    };
+    hash(&ticks.iter().flat_map(words).collect::<Vec<_>>())
+}
+
+/// Pinned: a change here changes what a journal of an older version means, and the ticks that end-to-end tests expect.
+#[test]
+fn ticks_are_the_same_bit_for_bit_on_every_machine() {
+    let market = market(MarketConfig::default());
+    let digest_of = |con_id| {
+        let of_kind = |kind| (OPEN..OPEN + 5).flat_map(|s| ticks(&market, con_id, kind, s)).collect::<Vec<_>>();
+        digest(&TickType::ALL.into_iter().flat_map(of_kind).collect::<Vec<_>>())
+    };
+    let digests = [711_280_073, 265_598, 12_087_792, FIRST_TEST_CON_ID, BTC_USD_CON_ID].map(digest_of);
+    assert_eq!(digests, [0; 5]);
+}
+
+/// A note rather than a test: prints how fast ticks are made, and what a first look at the book costs.
+/// `cargo test --release -p ib-gateway-sim -- --ignored speed --nocapture`
+#[test]
+#[ignore = "measures, asserts nothing"]
+fn speed() {
+    let busy = market(MarketConfig { rate: 1e6, always_open: true, ..Default::default() });
+    for kind in TickType::ALL {
+        let start = std::time::Instant::now();
+        let count: usize = (OPEN..OPEN + 10).map(|s| ticks(&busy, FIRST_TEST_CON_ID, kind, s).len()).sum();
+        println!("{kind:?}: {:.2} million ticks/s", count as f64 / start.elapsed().as_secs_f64() / 1e6);
+    }
+    let market = market(MarketConfig::default());
+    for what in ["first", "next"] {
+        let start = std::time::Instant::now();
+        assert!(market.top_of_book(711_280_073, (OPEN + 4 * 3_600) * 1_000_000 - 1).is_some());
+        println!("{what} top_of_book 23 h into a session: {:?}", start.elapsed());
+    }
 }

@@ -1,22 +1,29 @@
 //! The market: contracts, their hours, and every tick as a pure function of time.
 
+mod activity;
+mod book;
 pub mod burst;
+pub mod calendar;
 pub mod catalog;
 mod generate;
 pub mod hours;
 pub mod noise;
 pub mod recording;
+mod schedules;
 pub mod tick;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use catalog::{Catalog, Contract};
-use hours::Hours;
+use generate::Generator;
+use hours::{Hours, TradingDay};
 use jiff::Zoned;
 use jiff::civil::Date;
 use recording::Recording;
 use tick::{Tick, TickType};
+
+pub use book::{DayFigures, LastTrade, TopOfBook};
 
 /// One contract and one tick type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -34,11 +41,11 @@ pub struct MarketConfig {
     pub seed: u64,
     /// Factor on the tick rates of generated contracts; more than 0.
     pub rate: f64,
-    /// Every contract trades around the clock.
+    /// Every contract trades around the clock, at the same rates day and night. Halts and expiries stay.
     pub always_open: bool,
     /// Recordings that replace the generated ticks, by contract id.
     pub recordings: HashMap<i32, Arc<Recording>>,
-    /// The day whose front months the futures are. Changes no tick.
+    /// The day on which the program starts: decides which futures exist, see [`Catalog::on`].
     pub today: Date,
 }
 
@@ -54,13 +61,20 @@ pub struct Market {
     config: MarketConfig,
     catalog: Catalog,
     bursts: burst::Bursts,
+    /// Saves work only: no answer depends on it.
+    tallies: book::Tallies,
 }
 
 impl Market {
     /// A market of the built-in catalogue.
     #[must_use]
     pub fn new(config: MarketConfig) -> Self {
-        Self { catalog: Catalog::on(config.today), bursts: burst::Bursts::default(), config }
+        Self {
+            catalog: Catalog::on(config.today),
+            bursts: burst::Bursts::default(),
+            config,
+            tallies: book::Tallies::default(),
+        }
     }
 
     /// The contracts.
@@ -86,18 +100,23 @@ impl Market {
     }
 
     /// Every tick of `stream` in the second that begins `second` seconds after the epoch, but for those of a burst.
-    /// Empty for an unknown contract and while the contract is closed.
+    /// Empty for an unknown contract, and while the contract is closed, halted or expired.
     #[must_use]
     pub fn usual_ticks(&self, stream: Stream, second: i64) -> Vec<Tick> {
         let Some(contract) = self.catalog.by_id(stream.con_id) else { return Vec::new() };
-        if !self.hours(contract).trading_at(second) {
+        if contract.halts.halted_at(second) {
             return Vec::new();
         }
+        let Some(day) = self.hours(contract).day_at(second) else { return Vec::new() };
         let bodies = match self.config.recordings.get(&stream.con_id) {
             Some(recording) => recording.bodies(stream.tick, second, contract),
-            None => generate::bodies(contract, stream.tick, second, &self.config),
+            None => self.generator(contract, &day).bodies(stream.tick, second),
         };
         bodies.into_iter().zip(0..).map(|((offset_us, body), index)| Tick { second, offset_us, index, body }).collect()
+    }
+
+    fn generator<'a>(&self, contract: &'a Contract, day: &'a TradingDay) -> Generator<'a> {
+        Generator { contract, seed: self.config.seed, rate: self.config.rate, day }
     }
 }
 

@@ -1,40 +1,43 @@
 //! Recorded ticks, replayed for ever at their real spacing: again a pure function of time.
 //!
-//! File: text, gzip-compressed or plain. First line `ib-gateway-sim ticks 1 <length in whole seconds>`, then one line
-//! per tick, ascending in time: `q,<ms>,<bid>,<ask>,<bid size>,<ask size>` or `t,<ms>,<price>,<size>`, `<ms>` being
-//! milliseconds since the start of the recording. Lines that begin with `#` are comments.
+//! A file's ending tells its format: `.csv` and `.parquet` are the tables of [`table`], anything else is the compact text
+//! of [`text_file`].
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+mod csv_file;
+mod parquet_file;
+mod table;
+mod text_file;
+
+use std::collections::HashSet;
+use std::io;
 use std::path::{Path, PathBuf};
-
-use flate2::Compression;
-use flate2::read::MultiGzDecoder;
-use flate2::write::GzEncoder;
+use std::sync::{Mutex, PoisonError};
 
 use super::catalog::Contract;
 use super::generate::middles;
 use super::tick::{Body, Quote, TickType, Trade};
 
-const MAGIC: &str = "ib-gateway-sim ticks 1 ";
+/// Most quotes or trades in one second of a recording: what the journal can number.
+const MAX_PER_SECOND: usize = 60_000;
 
-/// First two bytes of a gzip file.
-const GZIP: [u8; 2] = [0x1f, 0x8b];
+/// Microseconds in a second.
+const SECOND_US: u64 = 1_000_000;
 
 /// Ticks of one contract over a span of time.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Recording {
     /// Length, whole seconds, at least 1. The replay at epoch second `s` is at `s mod length_s`.
     pub length_s: u32,
-    /// Changes of the best bid and offer, by milliseconds from the start, ascending.
-    pub quotes: Vec<(u32, Quote)>,
-    /// Trades: milliseconds from the start, price, size; ascending.
-    pub trades: Vec<(u32, f64, f64)>,
+    /// Changes of the best bid and offer, by microseconds from the start, ascending.
+    pub quotes: Vec<(u64, Quote)>,
+    /// Trades, by microseconds from the start, ascending. An empty exchange is the contract's own.
+    pub trades: Vec<(u64, Trade)>,
 }
 
 /// Why a recording cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordingError {
-    /// It cannot be read.
+    /// It cannot be read or written.
     #[error("{}: {cause}", path.display())]
     Io {
         /// Of the recording.
@@ -52,110 +55,121 @@ pub enum RecordingError {
         /// What is wrong there.
         what: &'static str,
     },
+    /// It is no table of ticks.
+    #[error("{}: {what}", path.display())]
+    Table {
+        /// Of the recording.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A value of a table of ticks is not usable.
+    #[error("{}, row {row}, column {column}: {what}", path.display())]
+    Cell {
+        /// Of the recording.
+        path: PathBuf,
+        /// From 1; the line of names does not count.
+        row: usize,
+        /// Name of the column.
+        column: &'static str,
+        /// What is wrong there.
+        what: &'static str,
+    },
+}
+
+/// How a recording is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Text,
+    Csv,
+    Parquet,
+}
+
+impl Format {
+    fn of(path: &Path) -> Self {
+        let is = |wanted: &str| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(wanted));
+        if is("csv") {
+            Self::Csv
+        } else if is("parquet") {
+            Self::Parquet
+        } else {
+            Self::Text
+        }
+    }
 }
 
 impl Recording {
     /// Reads a file.
     ///
     /// # Errors
-    /// When it cannot be read or is not a recording.
+    /// When it cannot be read or is not a recording with quotes.
     pub fn load(path: &Path) -> Result<Self, RecordingError> {
-        let io = |cause| RecordingError::Io { path: path.to_owned(), cause };
-        let mut bytes = Vec::new();
-        std::fs::File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(io)?;
-        let reader: Box<dyn Read> =
-            if bytes.starts_with(&GZIP) { Box::new(MultiGzDecoder::new(&*bytes)) } else { Box::new(&*bytes) };
-        let mut recording = Self::default();
-        for (number, line) in BufReader::new(reader).lines().enumerate() {
-            let line = line.map_err(io)?;
-            recording.take_line(number, &line).map_err(|what| RecordingError::Malformed {
-                path: path.to_owned(),
-                line: number + 1,
-                what,
-            })?;
-        }
+        let recording = match Format::of(path) {
+            Format::Text => text_file::load(path),
+            Format::Csv => csv_file::load(path),
+            Format::Parquet => parquet_file::load(path),
+        }?;
+        let fail = |what: String| Err(RecordingError::Table { path: path.to_owned(), what });
         if recording.quotes.is_empty() {
-            return Err(RecordingError::Malformed { path: path.to_owned(), line: 1, what: "no quotes" });
+            return fail("no quotes".to_owned());
         }
-        Ok(recording)
+        match recording.crowded_second() {
+            Some(second) => fail(format!("more than {MAX_PER_SECOND} quotes or trades in second {second}")),
+            None => Ok(recording),
+        }
     }
 
-    fn take_line(&mut self, number: usize, line: &str) -> Result<(), &'static str> {
-        if number == 0 {
-            let length = line.strip_prefix(MAGIC).and_then(|length| length.trim().parse().ok());
-            self.length_s = length.filter(|length| *length > 0).ok_or("not a recording of ib-gateway-sim")?;
-            return Ok(());
-        }
-        if line.is_empty() || line.starts_with('#') {
-            return Ok(());
-        }
-        let mut fields = line.split(',');
-        let kind = fields.next().unwrap_or_default();
-        let at = fields.next().and_then(|at| at.parse().ok()).ok_or("bad time")?;
-        if u64::from(at) >= u64::from(self.length_s) * 1_000 {
-            return Err("time beyond the length");
-        }
-        let numbers: Vec<f64> = fields.map_while(|field| field.parse().ok().filter(|n: &f64| n.is_finite())).collect();
-        match (kind, numbers.as_slice()) {
-            ("q", &[bid, ask, bid_size, ask_size]) => {
-                if self.quotes.last().is_some_and(|(last, _)| *last > at) {
-                    return Err("not in the order of time");
-                }
-                let quote = Quote { bid, ask, bid_size, ask_size, bid_past_low: false, ask_past_high: false };
-                self.quotes.push((at, quote));
-            }
-            ("t", &[price, size]) => {
-                if self.trades.last().is_some_and(|(last, ..)| *last > at) {
-                    return Err("not in the order of time");
-                }
-                self.trades.push((at, price, size));
-            }
-            _ => return Err("neither a quote nor a trade"),
-        }
-        Ok(())
-    }
-
-    /// Writes a compressed file, whole or not at all.
+    /// Writes a file, whole or not at all. In a table the times count from 0.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn save(&self, path: &Path) -> io::Result<()> {
-        let mut lines: Vec<(u32, String)> = Vec::with_capacity(self.quotes.len() + self.trades.len());
-        lines.extend(
-            self.quotes
-                .iter()
-                .map(|(at, q)| (*at, format!("q,{at},{},{},{},{}", q.bid, q.ask, q.bid_size, q.ask_size))),
-        );
-        lines.extend(self.trades.iter().map(|(at, price, size)| (*at, format!("t,{at},{price},{size}"))));
-        lines.sort_by_key(|(at, _)| *at);
+    pub fn save(&self, path: &Path) -> Result<(), RecordingError> {
+        let io = |cause| RecordingError::Io { path: path.to_owned(), cause };
         let partial = path.with_extension("partial");
-        let mut out = GzEncoder::new(std::fs::File::create(&partial)?, Compression::best());
-        writeln!(out, "{MAGIC}{}", self.length_s)?;
-        for (_, line) in lines {
-            writeln!(out, "{line}")?;
+        let file = std::fs::File::create(&partial).map_err(io)?;
+        let file = match Format::of(path) {
+            Format::Text => text_file::write(self, file),
+            Format::Csv => csv_file::write(self, file),
+            Format::Parquet => parquet_file::write(self, file),
         }
-        out.finish()?.sync_all()?;
-        std::fs::rename(partial, path)
+        .map_err(io)?;
+        file.sync_all().and_then(|()| std::fs::rename(partial, path)).map_err(io)
     }
 
     /// Longest pauses, milliseconds: between quotes, and between trades, the seam of the loop included.
     #[must_use]
-    pub fn longest_pauses_ms(&self) -> (u32, u32) {
-        let pause = |times: Vec<u32>| {
-            let seam = times.first().zip(times.last()).map(|(first, last)| first + self.length_s * 1_000 - last);
-            times.windows(2).map(|pair| pair[1] - pair[0]).chain(seam).max().unwrap_or(0)
+    pub fn longest_pauses_ms(&self) -> (u64, u64) {
+        let pause = |times: Vec<u64>| {
+            let seam = times
+                .first()
+                .zip(times.last())
+                .map(|(first, last)| first + u64::from(self.length_s) * SECOND_US - last);
+            times.windows(2).map(|pair| pair[1] - pair[0]).chain(seam).max().unwrap_or(0) / 1_000
         };
         (pause(self.quotes.iter().map(|q| q.0).collect()), pause(self.trades.iter().map(|t| t.0).collect()))
     }
 
+    /// The first second in which there are more ticks of a kind than can be numbered.
+    fn crowded_second(&self) -> Option<u64> {
+        fn crowded<T>(entries: &[(u64, T)]) -> Option<u64> {
+            let mut seconds = entries.chunk_by(|a, b| a.0 / SECOND_US == b.0 / SECOND_US);
+            seconds.find(|ticks| ticks.len() > MAX_PER_SECOND).map(|ticks| ticks[0].0 / SECOND_US)
+        }
+        crowded(&self.quotes).or_else(|| crowded(&self.trades))
+    }
+
+    /// Where in the recording the replay is when a second begins, microseconds.
+    fn position_us(&self, second: i64) -> u64 {
+        second.rem_euclid(i64::from(self.length_s.max(1))).unsigned_abs() * SECOND_US
+    }
+
     /// Ticks of one second: microseconds into it, and what they say.
     pub(super) fn bodies(&self, kind: TickType, second: i64, contract: &Contract) -> Vec<(u32, Body)> {
-        let from = u32::try_from(second.rem_euclid(i64::from(self.length_s))).unwrap_or(0) * 1_000;
-        let offset_us = |at: u32| (at - from) * 1_000;
         match kind {
             TickType::BidAsk | TickType::MidPoint => {
-                let (first, end) = range(&self.quotes, |quote| quote.0, from);
-                let quotes = self.quotes[first..end].iter().map(|(at, quote)| (offset_us(*at), quote.clone()));
+                let from = self.position_us(second);
+                let (first, quotes) = of_second(&self.quotes, from);
+                let quotes = quotes.iter().map(|(at, quote)| (offset_us(*at, from), quote.clone()));
                 if kind == TickType::BidAsk {
                     return quotes.map(|(at, quote)| (at, Body::Quote(quote))).collect();
                 }
@@ -163,31 +177,62 @@ impl Recording {
                 middles(quotes, before.map(|(_, quote)| f64::midpoint(quote.bid, quote.ask)))
             }
             TickType::Last | TickType::AllLast => {
-                let (first, end) = range(&self.trades, |trade| trade.0, from);
-                let body = |(at, price, size): &(u32, f64, f64)| {
-                    let trade = Trade {
-                        price: *price,
-                        size: *size,
-                        exchange: contract.exchange,
-                        conditions: "",
-                        past_limit: false,
-                        unreported: false,
-                    };
-                    (offset_us(*at), Body::Trade(trade))
-                };
-                self.trades[first..end].iter().map(body).collect()
+                self.trades(second, contract).map(|(at, trade)| (at, Body::Trade(trade))).collect()
             }
         }
     }
+
+    /// Trades of one second: microseconds into it, and what they say.
+    pub(super) fn trades(&self, second: i64, contract: &Contract) -> impl Iterator<Item = (u32, Trade)> {
+        let exchange = contract.exchange;
+        let from = self.position_us(second);
+        of_second(&self.trades, from).1.iter().map(move |(at, trade)| {
+            let exchange = if trade.exchange.is_empty() { exchange } else { trade.exchange };
+            (offset_us(*at, from), Trade { exchange, ..trade.clone() })
+        })
+    }
+
+    /// The quote in force at a microsecond of a second: at the start of the loop the last one of the loop before.
+    pub(super) fn last_quote(&self, second: i64, until_us: u32) -> Option<Quote> {
+        let until = self.position_us(second) + u64::from(until_us);
+        let end = self.quotes.partition_point(|(at, _)| *at <= until);
+        let before = end.checked_sub(1).and_then(|index| self.quotes.get(index)).or(self.quotes.last());
+        before.map(|(_, quote)| quote.clone())
+    }
 }
 
-/// Index range of the entries in the second that begins at `from_ms`.
-fn range<T>(entries: &[T], at: impl Fn(&T) -> u32, from_ms: u32) -> (usize, usize) {
-    let first = entries.partition_point(|entry| at(entry) < from_ms);
-    let end = entries.partition_point(|entry| at(entry) < from_ms + 1_000);
-    (first, end)
+/// The entries in the second that begins at `from_us`, and the index of the first.
+fn of_second<T>(entries: &[(u64, T)], from_us: u64) -> (usize, &[(u64, T)]) {
+    let first = entries.partition_point(|entry| entry.0 < from_us);
+    let end = entries.partition_point(|entry| entry.0 < from_us + SECOND_US);
+    (first, &entries[first..end])
+}
+
+fn offset_us(at: u64, from: u64) -> u32 {
+    u32::try_from(at - from).unwrap_or(0)
+}
+
+/// A trade as a recording has it.
+fn trade(price: f64, size: f64, exchange: &'static str, conditions: &'static str) -> Trade {
+    Trade { price, size, exchange, conditions, past_limit: false, unreported: false }
+}
+
+fn quote(bid: f64, ask: f64, bid_size: f64, ask_size: f64) -> Quote {
+    Quote { bid, ask, bid_size, ask_size, bid_past_low: false, ask_past_high: false }
+}
+
+/// A name for as long as the program runs. The exchanges and sale conditions of recordings are few and short.
+fn lasting(name: &str) -> &'static str {
+    static NAMES: Mutex<Option<HashSet<&'static str>>> = Mutex::new(None);
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    let names = names.get_or_insert_default();
+    if let Some(known) = names.get(name) {
+        return known;
+    }
+    let lasting: &'static str = Box::leak(name.to_owned().into_boxed_str());
+    names.insert(lasting);
+    lasting
 }
 
 #[cfg(test)]
-#[path = "recording_tests.rs"]
 mod tests;

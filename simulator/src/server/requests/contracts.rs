@@ -8,7 +8,8 @@ impl Call<'_> {
     pub(super) fn contract_data(&self, state: &State, request: &pb::ContractDataRequest) {
         let req_id = request.req_id.unwrap_or(0);
         let market = &self.core.market;
-        let found = request.contract.as_ref().map(|wanted| market.catalog().find(wanted)).unwrap_or_default();
+        let found = request.contract.as_ref().map(|wanted| market.catalog().find_at(wanted, self.now_s()));
+        let found = found.unwrap_or_default();
         self.log(state, Event::ContractDetails { req_id, found: found.len() });
         if found.is_empty() {
             return self.error(state, req_id, no_definition());
@@ -30,7 +31,7 @@ impl Call<'_> {
         if wanted.exchange.as_deref().unwrap_or_default().is_empty() {
             return Err(invalid("Please enter exchange"));
         }
-        let mut found = self.core.market.catalog().find(wanted);
+        let mut found = self.core.market.catalog().find_at(wanted, self.now_s());
         // An id with the type of something else means nothing.
         if let Some(sec_type) = wanted.sec_type.as_deref().filter(|text| !text.is_empty()) {
             found.retain(|contract| contract.sec_type.eq_ignore_ascii_case(sec_type));
