@@ -14,7 +14,8 @@ use super::core::Core;
 use super::requests;
 use super::sessions::Out;
 use crate::journal::sent::Sent;
-use crate::wire::{frame, handshake, message};
+use crate::wire::handshake::Dialect;
+use crate::wire::{frame, handshake, request};
 
 /// Most frames that go into one write.
 const BATCH: usize = 256;
@@ -81,23 +82,24 @@ async fn write(core: &Core, writer: &mut WriteHalf<'_>, queue: &mut mpsc::Receiv
 /// Reads requests until the connection is to end, and says why.
 async fn read(core: &Core, reader: ReadHalf<'_>, number: u32) -> String {
     let mut reader = BufReader::new(reader);
-    if let Err(reason) = greet(core, &mut reader, number).await {
-        return reason;
-    }
+    let dialect = match greet(core, &mut reader, number).await {
+        Ok(dialect) => dialect,
+        Err(reason) => return reason,
+    };
     loop {
-        let body = match frame::read(&mut reader, frame::MIN_BODY).await {
+        let body = match frame::read(&mut reader, dialect.min_body()).await {
             Ok(Some(body)) => body,
             Ok(None) => return "closed by the client".to_owned(),
             Err(error) => return error.to_string(),
         };
         core.thawed().await;
-        if let Err(reason) = requests::handle(core, number, message::decode(&body)) {
+        if let Err(reason) = requests::handle(core, number, request::decode(dialect, &body)) {
             return reason;
         }
     }
 }
 
-async fn greet(core: &Core, reader: &mut BufReader<ReadHalf<'_>>, number: u32) -> Result<(), String> {
+async fn greet(core: &Core, reader: &mut BufReader<ReadHalf<'_>>, number: u32) -> Result<Dialect, String> {
     let mut prefix = [0; 4];
     reader.read_exact(&mut prefix).await.map_err(|error| format!("socket: {error}"))?;
     if prefix != *handshake::PREFIX {
@@ -109,9 +111,10 @@ async fn greet(core: &Core, reader: &mut BufReader<ReadHalf<'_>>, number: u32) -
     let version = handshake::negotiate(&versions).map_err(|error| error.to_string())?;
     let now = jiff::Timestamp::from_microsecond(core.clock.now_us()).map_err(|error| error.to_string())?;
     let now = now.to_zoned(core.config.time_zone.clone());
+    let dialect = Dialect::of(version);
     if let Some(session) = core.state().sessions.get_mut(&number) {
-        session.dialect = Some(handshake::Dialect::of(version));
+        session.dialect = Some(dialect);
         session.send(handshake::answer(version, &now), None);
     }
-    Ok(())
+    Ok(dialect)
 }

@@ -10,7 +10,7 @@ use super::core::Core;
 use crate::journal::sent::{Sent, SentTo};
 use crate::market::Stream;
 use crate::market::tick::Tick;
-use crate::wire::message;
+use crate::wire::tick;
 
 /// How often ticks are looked for: the most that one is late on an idle machine.
 const STEP: Duration = Duration::from_millis(5);
@@ -47,7 +47,7 @@ impl Pump {
         self.seconds.retain(|(_, second), _| seconds.contains(second));
         let state = core.state();
         for (number, session) in &state.sessions {
-            let Some(client_id) = session.client_id else { continue };
+            let (Some(client_id), Some(dialect)) = (session.client_id, session.dialect) else { continue };
             for (req_id, subscription) in session.subscriptions.iter().filter(|(_, sub)| !sub.ended) {
                 let stream = subscription.stream;
                 if state.faults.withholds(stream, subscription.since_us, session.since_us) {
@@ -60,11 +60,13 @@ impl Pump {
                         .or_insert_with(|| core.market.ticks_of_second(stream, second).into());
                     let after = from_us.max(subscription.since_us);
                     let first = ticks.partition_point(|tick| tick.at_us() <= after);
-                    for tick in ticks[first..].iter().take_while(|tick| tick.at_us() <= now) {
+                    for due in ticks[first..].iter().take_while(|tick| tick.at_us() <= now) {
                         // The writer puts in the time when the socket took it.
                         let to = SentTo { connection: *number, client_id, at_us: now };
-                        let sent = Sent { stream, second, index: tick.index, to };
-                        session.send(message::tick(*req_id, stream.tick, tick), Some(sent));
+                        let sent = Sent { stream, second, index: due.index, to };
+                        let mut frame = Vec::new();
+                        tick::append(&mut frame, dialect, *req_id, stream.tick, due);
+                        session.send(frame.split_off(4), Some(sent));
                     }
                 }
             }

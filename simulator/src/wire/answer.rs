@@ -3,8 +3,7 @@
 use prost::Message;
 
 use super::handshake::Dialect;
-use super::ids::PROTOBUF_OFFSET;
-use super::pb;
+use super::{pb, protobuf, text};
 
 /// The messages of the gateway with their numbers, once.
 macro_rules! answers {
@@ -24,7 +23,8 @@ macro_rules! answers {
                 }
             }
 
-            fn protobuf(&self) -> Vec<u8> {
+            /// The protobuf message.
+            pub(super) fn message(&self) -> Vec<u8> {
                 match self {
                     $(Self::$name(message) => message.encode_to_vec(),)+
                 }
@@ -122,9 +122,6 @@ answers! {
     CurrentTimeInMillis(pb::CurrentTimeInMillis) = 109,
 }
 
-/// Number of the protobuf message that ends bars. In the text dialect they are one message.
-const HISTORICAL_DATA_END: i32 = 108;
-
 /// Bars of the past and the time that they cover.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistoricalBars {
@@ -154,22 +151,12 @@ impl Answer {
         })
     }
 
-    /// The bodies of its frames: one, but for [`Answer::HistoricalBars`].
+    /// The bodies of its frames: one, but for [`Answer::HistoricalBars`] in protobuf.
     #[must_use]
     pub fn encode(&self, dialect: Dialect) -> Vec<Vec<u8>> {
         match dialect {
-            Dialect::Protobuf(_) => {
-                let mut bodies = vec![body(self.number(), &self.protobuf())];
-                if let Self::HistoricalBars(bars) = self {
-                    bodies.push(body(HISTORICAL_DATA_END, &bars.end.encode_to_vec()));
-                }
-                bodies
-            }
+            Dialect::Text(version) => vec![text::encode(version, self)],
+            Dialect::Protobuf(_) => protobuf::encode(self),
         }
     }
-}
-
-/// A protobuf body: the id, then the message.
-fn body(number: i32, message: &[u8]) -> Vec<u8> {
-    [&(number + PROTOBUF_OFFSET).to_be_bytes(), message].concat()
 }

@@ -5,13 +5,10 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 /// Longest body that the original accepts, bytes.
 pub const MAX_BODY: usize = 0x00FF_FFFF;
 
-/// Shortest body after the handshake: the message id, bytes.
-pub const MIN_BODY: usize = 4;
-
 /// Why a frame could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
-    /// The length is outside [`MIN_BODY`]..=[`MAX_BODY`].
+    /// The length is below the shortest body or above [`MAX_BODY`].
     #[error("bad frame length {0}")]
     Length(usize),
     /// The peer closed in the middle of a frame, or the socket failed.
@@ -19,7 +16,7 @@ pub enum FrameError {
     Io(#[from] std::io::Error),
 }
 
-/// Reads the body of the next frame; `None` when the peer closed between two frames.
+/// Reads the body of the next frame, of at least `min_body` bytes; `None` when the peer closed between two frames.
 ///
 /// # Errors
 /// See [`FrameError`]. After an error the stream is out of step and must be closed.
@@ -44,6 +41,20 @@ pub fn write(out: &mut Vec<u8>, body: &[u8]) {
     out.extend_from_slice(body);
 }
 
+/// Begins a frame whose body is appended next, and ends with [`end`]. Returns where it starts.
+#[must_use]
+pub fn begin(out: &mut Vec<u8>) -> usize {
+    let start = out.len();
+    out.extend_from_slice(&[0; 4]);
+    start
+}
+
+/// Writes the length of the frame that [`begin`] started.
+pub fn end(out: &mut [u8], start: usize) {
+    let length = u32::try_from(out.len() - start - 4).unwrap_or(u32::MAX);
+    out[start..start + 4].copy_from_slice(&length.to_be_bytes());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,16 +64,16 @@ mod tests {
         let mut bytes = Vec::new();
         write(&mut bytes, b"abcd");
         let mut input = bytes.as_slice();
-        assert_eq!(read(&mut input, MIN_BODY).await.unwrap().unwrap(), b"abcd");
-        assert!(read(&mut input, MIN_BODY).await.unwrap().is_none());
+        assert_eq!(read(&mut input, 4).await.unwrap().unwrap(), b"abcd");
+        assert!(read(&mut input, 4).await.unwrap().is_none());
     }
 
     #[tokio::test]
     async fn refuses_lengths_out_of_range_and_torn_frames() {
         for length in [0_u32, 3, 0x0100_0000, 0x7fff_ffff] {
             let bytes = length.to_be_bytes();
-            assert!(matches!(read(&mut bytes.as_slice(), MIN_BODY).await, Err(FrameError::Length(_))), "{length}");
+            assert!(matches!(read(&mut bytes.as_slice(), 4).await, Err(FrameError::Length(_))), "{length}");
         }
-        assert!(matches!(read(&mut [0, 0, 0, 9, 1].as_slice(), MIN_BODY).await, Err(FrameError::Io(_))));
+        assert!(matches!(read(&mut [0, 0, 0, 9, 1].as_slice(), 4).await, Err(FrameError::Io(_))));
     }
 }

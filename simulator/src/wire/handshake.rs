@@ -1,17 +1,21 @@
-//! The handshake: the only part of a session that is plain text.
+//! The handshake: plain text, and the only frames without a message id.
+
+use std::ops::RangeInclusive;
 
 /// What a client sends before its first frame.
 pub const PREFIX: &[u8; 4] = b"API\0";
 
-/// Oldest server version whose requests are all protobuf: the oldest that is spoken here.
-pub const MIN_VERSION: i32 = 213;
+/// Server versions whose messages are all text.
+pub const TEXT_VERSIONS: RangeInclusive<i32> = 157..=178;
 
-/// Newest server version that is spoken here.
-pub const MAX_VERSION: i32 = 226;
+/// Server versions whose messages are all protobuf. Those in between mix the two, and are not spoken here.
+pub const PROTOBUF_VERSIONS: RangeInclusive<i32> = 213..=226;
 
 /// How the messages of a session are written: settled by the server version of its handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
+    /// Bodies are fields of text, each ended by a NUL, at that server version.
+    Text(i32),
     /// Protobuf bodies, at that server version.
     Protobuf(i32),
 }
@@ -20,14 +24,23 @@ impl Dialect {
     /// The dialect of a server version that [`negotiate`] chose.
     #[must_use]
     pub fn of(version: i32) -> Self {
-        Self::Protobuf(version)
+        if TEXT_VERSIONS.contains(&version) { Self::Text(version) } else { Self::Protobuf(version) }
     }
 
     /// The server version.
     #[must_use]
     pub fn version(self) -> i32 {
-        let Self::Protobuf(version) = self;
+        let (Self::Text(version) | Self::Protobuf(version)) = self;
         version
+    }
+
+    /// Shortest body of a message, bytes: a message id, and in text the NUL that ends it.
+    #[must_use]
+    pub fn min_body(self) -> usize {
+        match self {
+            Self::Text(_) => 2,
+            Self::Protobuf(_) => 4,
+        }
     }
 }
 
@@ -41,7 +54,7 @@ pub enum HandshakeError {
     #[error("malformed version frame {0:?}")]
     Versions(String),
     /// The two sides have no version in common.
-    #[error("the client speaks server versions {0} to {1}, this gateway {MIN_VERSION} to {MAX_VERSION}")]
+    #[error("the client speaks server versions {0} to {1}, this gateway {TEXT_VERSIONS:?} and {PROTOBUF_VERSIONS:?}")]
     NoCommonVersion(i32, i32),
 }
 
@@ -57,11 +70,11 @@ pub fn negotiate(body: &[u8]) -> Result<i32, HandshakeError> {
     let range = range.strip_prefix('v').ok_or_else(malformed)?;
     let (min, max) = range.split_once("..").unwrap_or((range, range));
     let (min, max): (i32, i32) = (min.parse().map_err(|_| malformed())?, max.parse().map_err(|_| malformed())?);
-    let chosen = max.min(MAX_VERSION);
-    if chosen < min || chosen < MIN_VERSION {
-        return Err(HandshakeError::NoCommonVersion(min, max));
-    }
-    Ok(chosen)
+    let newest_of = |ours: RangeInclusive<i32>| {
+        let chosen = max.min(*ours.end());
+        (chosen >= min && ours.contains(&chosen)).then_some(chosen)
+    };
+    newest_of(PROTOBUF_VERSIONS).or_else(|| newest_of(TEXT_VERSIONS)).ok_or(HandshakeError::NoCommonVersion(min, max))
 }
 
 /// Body of the gateway's first frame: version and time, each ended by a NUL.
@@ -81,12 +94,26 @@ mod tests {
         assert_eq!(negotiate(b"v100..226"), Ok(226));
         assert_eq!(negotiate(b"v213..240 +PACEAPI"), Ok(226));
         assert_eq!(negotiate(b"v100..215"), Ok(215));
+        assert_eq!(negotiate(b"v157..226"), Ok(226));
+        assert_eq!(negotiate(b"v157..178"), Ok(178));
+        assert_eq!(negotiate(b"v100..157"), Ok(157));
+        assert_eq!(negotiate(b"v100..190"), Ok(178));
+        assert_eq!(negotiate(b"v213"), Ok(213));
+    }
+
+    #[test]
+    fn the_version_settles_the_dialect() {
+        assert_eq!(Dialect::of(178), Dialect::Text(178));
+        assert_eq!(Dialect::of(213), Dialect::Protobuf(213));
+        assert_eq!(Dialect::of(157).version(), 157);
     }
 
     #[test]
     fn refuses_what_it_cannot_speak() {
-        assert_eq!(negotiate(b"v157..178"), Err(HandshakeError::NoCommonVersion(157, 178)));
-        assert_eq!(negotiate(b"v230..240"), Err(HandshakeError::NoCommonVersion(230, 240)));
+        for (min, max) in [(230, 240), (100, 156), (179, 212), (227, 227)] {
+            let versions = format!("v{min}..{max}");
+            assert_eq!(negotiate(versions.as_bytes()), Err(HandshakeError::NoCommonVersion(min, max)));
+        }
         assert!(matches!(negotiate(b"hello"), Err(HandshakeError::Versions(_))));
         assert!(matches!(negotiate(b"v1..x"), Err(HandshakeError::Versions(_))));
     }

@@ -4,8 +4,10 @@ pub mod answer;
 pub mod frame;
 pub mod handshake;
 pub mod ids;
-pub mod message;
+mod protobuf;
 pub mod request;
+mod text;
+pub mod tick;
 
 /// Messages generated from `proto/`.
 #[allow(missing_docs, unreachable_pub)]
