@@ -1,0 +1,316 @@
+//! Judges by the true causes what a ladder does and what it leaves undone. It shares no rule with `recovery`.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    brain::{Alarm, Deed},
+    clock::{MINUTE, Ms, SECOND},
+    fault::{Fault, Kind, Strength},
+    market::{Mask, members},
+    rules::{self, Need, Situation},
+    streamer::Streamer,
+    tally::{Tally, Verdict},
+    trace::Trace,
+    world::{Active, World},
+};
+
+/// Judges one brain over one year.
+#[derive(Debug, Default)]
+pub struct Oracle {
+    /// What came of it.
+    pub tally: Tally,
+    cases: BTreeMap<usize, Case>,
+    recent: Vec<(Active, Ms)>,
+    buried: usize,
+    critical: Vec<u64>,
+    alarms: Vec<Alarm>,
+    /// Since when all streams that should flow are stopped; or since when they are not.
+    dark: Option<Ms>,
+    light: Ms,
+    excuse_ends: Ms,
+    last_deed: Ms,
+    resubscribed: BTreeMap<usize, Ms>,
+    heard: BTreeMap<usize, Ms>,
+}
+
+/// A fault that is under way, as the oracle follows it.
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    /// Since when it hurts without interruption and without excuse.
+    hurts_since: Option<Ms>,
+    /// When it first hurt.
+    first: Option<Ms>,
+    detected: bool,
+    critical: bool,
+    missed: bool,
+    tried: Option<Strength>,
+    useful: bool,
+}
+
+/// What ended so recently may still be acted upon, beyond the age of the report.
+const AFTERMATH: Ms = 5 * SECOND;
+/// An action of our own may keep data away for so long before that is no excuse any more.
+const OWN_OUTAGE: Ms = 4 * MINUTE;
+/// A stream that ticked within this time is plainly healthy.
+const HEALTHY: Ms = 60 * SECOND;
+
+impl Oracle {
+    /// Streams that should flow: in their session, past the grace after its opening.
+    fn expected(world: &World, now: Ms) -> Mask {
+        let grace = world.manifest.spec.recovery.open_grace.get().as_millis() as Ms;
+        let trading = world.trading(now);
+        let open = |index: &usize| {
+            world.manifest.streams[*index].open_at(now).is_some_and(|session| session.open + grace <= now)
+        };
+        members(trading).filter(open).fold(0, |mask, index| mask | 1 << index)
+    }
+
+    /// The world, the streamer and the brain have done what was due at `now`.
+    pub fn watch(&mut self, now: Ms, world: &World, streamer: Option<&Streamer>, trace: &mut Trace) {
+        let expected = Self::expected(world, now);
+        self.note_light(now, world, expected);
+        if let Some(streamer) = streamer {
+            for index in members(world.delivering(now)) {
+                if let Some(tick) = streamer.entries[index].last_tick {
+                    self.heard.insert(index, tick);
+                }
+            }
+        }
+        let unwatched = !world.operator_runs();
+        let own = world.own_outage.is_some_and(|since| now - since < OWN_OUTAGE);
+        for position in 0..world.active.len() {
+            let active = world.active[position];
+            self.recent.retain(|(known, _)| known.index != active.index);
+            self.recent.push((active, now));
+            let case = self.cases.entry(active.index).or_insert_with(|| {
+                self.tally.faults += 1;
+                self.tally.kind(active.fault.kind.name()).faults += 1;
+                trace.note(now, || describe(&active.fault, world));
+                Case {
+                    hurts_since: None,
+                    first: None,
+                    detected: false,
+                    critical: false,
+                    missed: false,
+                    tried: None,
+                    useful: false,
+                }
+            });
+            let silent_too = world.active.iter().filter(|other| other.index != active.index);
+            let others = silent_too.fold(0, |mask, other| mask | other.blocking);
+            let cut = !world.reports_arrive() && !rules::about_reports(&active.fault.kind);
+            let alone = active.blocking & expected & !others != 0;
+            let hurts = !unwatched
+                && !cut
+                && (rules::hurts_always(&active.fault.kind) && active.residual.is_none() || alone && !own)
+                || (active.fault.kind == Kind::DiskFull && world.delivering(now) & expected != 0 && !unwatched && !cut);
+            case.hurts_since = if hurts { case.hurts_since.or(Some(now)) } else { None };
+            case.first = case.first.or(case.hurts_since);
+            for alarm in &self.alarms {
+                Self::heed(&mut self.tally, case, &active, alarm, now, trace);
+            }
+        }
+        if unwatched || own {
+            self.excuse_ends = now;
+        }
+        self.check_deadlines(now, world, expected, trace);
+        self.close(now, world, trace);
+    }
+
+    fn note_light(&mut self, now: Ms, world: &World, expected: Mask) {
+        let dark = expected != 0 && expected & !world.blocked() == 0;
+        if dark {
+            self.dark.get_or_insert(now);
+            self.light = now;
+        } else {
+            self.dark = None;
+        }
+    }
+
+    /// An alarm concerns a case.
+    fn heed(tally: &mut Tally, case: &mut Case, active: &Active, alarm: &Alarm, now: Ms, trace: &mut Trace) {
+        let Some(first) = case.first else { return };
+        let concerns = active.fault.streams == 0 || alarm.streams & active.fault.streams != 0;
+        if !concerns {
+            return;
+        }
+        if !case.detected {
+            case.detected = true;
+            tally.detected += 1;
+            tally.kind(active.fault.kind.name()).detected += 1;
+            tally.detection.push(now - first);
+            trace.note(now, || format!("        oracle: {} is noticed", active.fault.kind.name()));
+        }
+        case.critical |= alarm.level >= 4;
+    }
+
+    fn situation(&self, now: Ms, world: &World, active: &Active, expected: Mask) -> Situation {
+        Situation {
+            session_wide: self.dark.is_some(),
+            since_dark: self.dark.map_or(0, |dark| now - dark),
+            since_light: now - self.light,
+            hurting: active.blocking & expected,
+            residual_for: active.residual.map(|since| now - since),
+            since_deed: now - self.last_deed.max(self.excuse_ends),
+            shift: 0,
+        }
+        .sized(world)
+    }
+
+    fn check_deadlines(&mut self, now: Ms, world: &World, expected: Mask, trace: &mut Trace) {
+        for active in &world.active {
+            let Some(case) = self.cases.get(&active.index).filter(|case| !case.missed) else { continue };
+            let Some(since) = case.hurts_since else { continue };
+            let (detected, critical) = (case.detected, case.critical);
+            let situation = self.situation(now, world, active, expected);
+            let hurt_for = now - since;
+            let need = rules::need(active, world, &situation, now);
+            let failed = match need {
+                Need::None => None,
+                Need::Critical(deadline) => (!critical && hurt_for > deadline).then_some("nobody was called"),
+                Need::Deed(_, deadline) => {
+                    (hurt_for.min(rules::clock(&situation)) > deadline).then_some("it was not cured")
+                }
+            };
+            let unnoticed = !detected && rules::noticed_by(active, world, &situation).is_some_and(|by| hurt_for > by);
+            let failed = failed.or(unnoticed.then_some("nobody noticed"));
+            if let Some(what) = failed {
+                if let Some(case) = self.cases.get_mut(&active.index) {
+                    case.missed = true;
+                }
+                self.tally.found(now, Verdict::Missed, active.fault.kind.name(), what);
+                trace.note(now, || {
+                    format!(
+                        "        oracle: MISSED: {}: {what} (hurts for {}s)",
+                        active.fault.kind.name(),
+                        hurt_for / SECOND
+                    )
+                });
+            }
+        }
+    }
+
+    /// Faults that are over.
+    fn close(&mut self, now: Ms, world: &World, trace: &mut Trace) {
+        for (index, at) in &world.over[self.buried..] {
+            let Some(case) = self.cases.remove(index) else { continue };
+            let kind = world.faults[*index].kind;
+            trace.note(now, || format!("    over: {}", kind.name()));
+            if let Some(first) = case.first.filter(|_| case.useful) {
+                self.tally.recovery.push(at - first);
+            }
+        }
+        self.buried = world.over.len();
+        self.recent.retain(|(_, seen)| now - seen < 5 * MINUTE);
+    }
+
+    /// What people are told.
+    pub fn alarmed(&mut self, now: Ms, alarms: &[Alarm], world: &World, trace: &mut Trace) {
+        self.alarms = alarms.to_vec();
+        self.critical.retain(|id| alarms.iter().any(|alarm| alarm.id == *id && alarm.level >= 4));
+        for alarm in alarms.iter().filter(|alarm| alarm.level >= 4) {
+            if self.critical.contains(&alarm.id) {
+                continue;
+            }
+            self.critical.push(alarm.id);
+            let justified = self.recent.iter().any(|(active, seen)| {
+                let concerns = active.fault.streams == 0 || active.fault.streams & alarm.streams != 0;
+                now - seen <= MINUTE + world.lateness() && concerns && rules::worth_a_call(&active.fault.kind)
+            });
+            let out = |index: usize| self.heard.get(&index).is_none_or(|heard| now - heard >= 8 * MINUTE);
+            let long = members(alarm.streams).any(out)
+                || self
+                    .recent
+                    .iter()
+                    .any(|(active, _)| rules::hurts_always(&active.fault.kind) || active.fault.streams == 0);
+            if !(justified && long) {
+                self.tally.found(
+                    now,
+                    Verdict::FalseCritical,
+                    "false Critical",
+                    "nothing is wrong that a person should know",
+                );
+                trace.note(now, || "        oracle: FALSE CRITICAL".to_owned());
+            }
+        }
+    }
+
+    /// An action is carried out.
+    pub fn acted(
+        &mut self,
+        now: Ms,
+        seen: Ms,
+        deed: Deed,
+        world: &World,
+        streamer: Option<&Streamer>,
+        trace: &mut Trace,
+    ) {
+        self.tally.made += 1;
+        self.last_deed = now;
+        let relevant: Vec<Active> = self
+            .recent
+            .iter()
+            .filter(|(_, at)| *at + AFTERMATH >= seen)
+            .map(|(active, _)| *active)
+            .chain(world.active.iter().copied().filter(|active| !self.cases.contains_key(&active.index)))
+            .collect();
+        let healthy = streamer.map_or(0, |streamer| {
+            let ticked = |index: &usize| streamer.entries[*index].last_tick.is_some_and(|tick| now - tick < HEALTHY);
+            members(world.delivering(now) & Self::expected(world, now)).filter(ticked).fold(0, |mask, i| mask | 1 << i)
+        });
+        let tried = self.tried(&relevant);
+        let looks = rules::Looks {
+            healthy,
+            dark_for: self.dark.map_or(0, |dark| now - dark),
+            tried,
+            connected: streamer.is_some_and(Streamer::up),
+        };
+        let (verdict, why) = rules::judge(&deed, &relevant, world, &looks, now);
+        let verdict = match verdict {
+            Verdict::Undecidable => self.undecidable(deed, now),
+            verdict => verdict,
+        };
+        if verdict == Verdict::Needed {
+            for active in &relevant {
+                if let Some(case) = self.cases.get_mut(&active.index).filter(|_| rules::cures(&deed, active)) {
+                    if !case.useful && !case.missed {
+                        self.tally.needed += 1;
+                    }
+                    case.useful = true;
+                }
+            }
+        }
+        for active in &relevant {
+            if let Some(case) = self.cases.get_mut(&active.index) {
+                case.tried = case.tried.max(Some(deed.strength));
+            }
+        }
+        self.tally.found(now, verdict, rules::blame(&relevant), why);
+        trace.note(now, || {
+            format!("  ACTION {:?} on {} streams: {verdict:?}: {why}", deed.strength, deed.streams.count_ones())
+        });
+    }
+
+    /// The weakest action that every fault at hand has seen.
+    fn tried(&self, relevant: &[Active]) -> Option<Strength> {
+        let hurting = relevant.iter().filter(|active| active.blocking != 0);
+        hurting.filter_map(|active| self.cases.get(&active.index).map(|case| case.tried)).min().flatten()
+    }
+
+    /// One resubscription of a stream that is silent and healthy is allowed for each silence.
+    fn undecidable(&mut self, deed: Deed, now: Ms) -> Verdict {
+        let again = members(deed.streams).any(|index| {
+            let heard = self.heard.get(&index).copied().unwrap_or(Ms::MIN);
+            self.resubscribed.insert(index, now).is_some_and(|before| before >= heard)
+        });
+        if again { Verdict::Needless } else { Verdict::Undecidable }
+    }
+}
+
+fn describe(fault: &Fault, world: &World) -> String {
+    let streams: Vec<&str> = members(fault.streams).map(|index| world.manifest.streams[index].key.as_str()).collect();
+    let lasts = fault
+        .until
+        .map_or("until somebody acts".to_owned(), |until| format!("for {}s", (until - fault.begin) / SECOND));
+    format!("FAULT {} ({lasts}; cure {:?}): {}", fault.kind.name(), fault.cure, streams.join(" "))
+}

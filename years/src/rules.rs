@@ -1,0 +1,286 @@
+//! What a fault asks for, by its true cause: which action ends it, by when, and who must be told.
+//!
+//! The times are those that the ladder's description promises (thresholds, verification of what was tried before), with
+//! room for the way of a report. They are written from the description, not from the code that decides.
+
+use marketstream_crds::Reset;
+
+use crate::{
+    brain::Deed,
+    clock::{MINUTE, Ms, SECOND},
+    fault::{Cure, Kind, Refusal, Strength},
+    market::{House, Mask, Tape, members},
+    tally::Verdict,
+    world::{Active, World},
+};
+
+/// Level 2.
+const RESTART_AFTER: Ms = 3 * MINUTE;
+/// Level 3.
+const RESET_AFTER: Ms = 5 * MINUTE;
+/// Level 4.
+const CRITICAL_AFTER: Ms = 10 * MINUTE;
+/// Reports are late, other actions are verified first.
+const ROOM: Ms = 3 * MINUTE;
+/// Silence of a heartbeat that counts.
+const OVERDUE: Ms = 45 * SECOND;
+/// A link that is down for so long outside of the windows may be stuck.
+const STUCK: Ms = 30 * MINUTE;
+
+/// What a fault asks for now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Nothing: it passes.
+    None,
+    /// This action, after it has hurt for so long.
+    Deed(Strength, Ms),
+    /// A person, after it has hurt for so long.
+    Critical(Ms),
+}
+
+/// How things stand when a fault is looked at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Situation {
+    /// Everything that should flow is stopped.
+    pub(crate) session_wide: bool,
+    pub(crate) since_dark: Ms,
+    pub(crate) since_light: Ms,
+    /// Streams that it stops and that should flow.
+    pub(crate) hurting: Mask,
+    pub(crate) residual_for: Option<Ms>,
+    pub(crate) since_deed: Ms,
+    /// How much later the ladder of its streams is, in all.
+    pub(crate) shift: Ms,
+}
+
+impl Situation {
+    /// Thin contracts have a later ladder, and show that they are dead only when they should have ticked.
+    pub(crate) fn sized(mut self, world: &World) -> Self {
+        let shift = members(self.hurting).map(|index| {
+            let stream = &world.manifest.streams[index];
+            let thin = if matches!(stream.tape, Tape::Thin { .. }) { 10 * MINUTE } else { 0 };
+            stream.stale_after - MINUTE + thin
+        });
+        self.shift = shift.max().unwrap_or(0) + world.lateness();
+        self
+    }
+}
+
+/// The clock that runs for a fault: from the last change of what it means.
+pub(crate) fn clock(situation: &Situation) -> Ms {
+    let wide =
+        if situation.session_wide { situation.since_dark } else { situation.since_light.max(situation.since_dark) };
+    let wide = if situation.session_wide || situation.since_light > 0 { wide } else { Ms::MAX };
+    wide.min(situation.residual_for.unwrap_or(Ms::MAX)).min(situation.since_deed.max(0) + ROOM)
+}
+
+/// The actions that the user's choice of a reset allows, the weakest first.
+pub(crate) fn chain(world: &World) -> &'static [Strength] {
+    let reset = world.manifest.spec.recovery.reset.unwrap_or(match world.manifest.house {
+        House::Paper => Reset::RollPod,
+        House::Live => Reset::Stepwise,
+        House::External => Reset::Reconnect,
+    });
+    match reset {
+        Reset::RollPod => &[Strength::Resubscribe, Strength::RollPod],
+        Reset::Stepwise => &[Strength::Resubscribe, Strength::Reconnect, Strength::RestartGateway, Strength::RollPod],
+        Reset::Reconnect => &[Strength::Resubscribe, Strength::Reconnect],
+    }
+}
+
+/// Faults of the report's way are seen by the operator alone.
+pub(crate) fn about_reports(kind: &Kind) -> bool {
+    matches!(kind, Kind::ApiCut | Kind::NodeLost)
+}
+
+/// Faults that matter while the market is closed, too.
+pub(crate) fn hurts_always(kind: &Kind) -> bool {
+    matches!(kind, Kind::ApiCut | Kind::NodeLost | Kind::Login)
+}
+
+/// Whether a person may be called for it, if it lasts.
+pub(crate) fn worth_a_call(kind: &Kind) -> bool {
+    kind.stops_data() && *kind != Kind::StreamerCrash || about_reports(kind)
+}
+
+/// IBKR's nightly resets, 00:15 to 01:45 in New York, and the gateway's restart a minute before midnight. Five minutes
+/// later the link is looked at again.
+fn in_window(now: Ms, world: &World) -> bool {
+    let after = |starts: &[Ms], length: Ms| {
+        let index = starts.partition_point(|start| *start <= now);
+        index > 0 && now - starts[index - 1] < length
+    };
+    after(&world.windows.resets, 90 * MINUTE + 8 * MINUTE) || after(&world.windows.restarts, 6 * MINUTE + 8 * MINUTE)
+}
+
+/// What a fault asks for.
+pub(crate) fn need(active: &Active, world: &World, situation: &Situation, now: Ms) -> Need {
+    let call = Need::Critical(CRITICAL_AFTER + 2 * ROOM + situation.shift);
+    if active.residual.is_some() {
+        let patience = world.patience(active);
+        return match active.cure {
+            Cure::Deed(Strength::Resubscribe) => {
+                Need::Deed(Strength::Resubscribe, patience + RESTART_AFTER + ROOM + situation.shift)
+            }
+            _ if world.gateway.is_up() => Need::Deed(Strength::Reconnect, patience + RESET_AFTER + ROOM),
+            _ => Need::None,
+        };
+    }
+    match active.fault.kind {
+        Kind::Login => Need::Critical(5 * MINUTE + ROOM),
+        Kind::DiskFull | Kind::ApiCut | Kind::NodeLost => Need::Critical(CRITICAL_AFTER + OVERDUE + ROOM),
+        Kind::Refused(Refusal::Pacing) => Need::None,
+        Kind::Upstream(_) | Kind::Farm { .. } | Kind::Crash | Kind::Wedged if in_window(now, world) => Need::None,
+        Kind::Silent | Kind::Hang { .. } | Kind::Wedged => match active.cure {
+            Cure::Deed(Strength::Resubscribe) => {
+                Need::Deed(Strength::Resubscribe, RESTART_AFTER + ROOM + situation.shift)
+            }
+            Cure::Deed(strength) if situation.session_wide => wide(strength, active, world, situation).unwrap_or(call),
+            _ => call,
+        },
+        Kind::Upstream(_) | Kind::Farm { .. } | Kind::Competing { .. } | Kind::Crash | Kind::IdHeld { .. } => call,
+        Kind::Refused(_) => call,
+        _ => Need::None,
+    }
+}
+
+/// When a fault of the whole session is ended by a reset, if one of the chain does.
+fn wide(strength: Strength, active: &Active, world: &World, situation: &Situation) -> Option<Need> {
+    let chain = chain(world);
+    let rung = chain.iter().copied().find(|rung| *rung >= strength)?;
+    let deaf = matches!(active.fault.kind, Kind::Hang { command: false } | Kind::Wedged);
+    if deaf && world.manifest.house == House::Live && rung >= Strength::RestartGateway {
+        return None;
+    }
+    let before: Ms = chain
+        .iter()
+        .filter(|weaker| **weaker < rung)
+        .map(|weaker| match weaker {
+            Strength::Resubscribe => 0,
+            Strength::Reconnect => 90 * SECOND,
+            Strength::RestartGateway | Strength::RollPod => 180 * SECOND,
+        })
+        .sum();
+    Some(Need::Deed(rung, RESET_AFTER + before + ROOM + situation.shift))
+}
+
+/// After how long at the latest a fault is noticed, if it must be.
+pub(crate) fn noticed_by(active: &Active, world: &World, situation: &Situation) -> Option<Ms> {
+    let overdue = if about_reports(&active.fault.kind) { OVERDUE } else { 0 };
+    let boots = active.residual.map_or(0, |_| world.patience(active));
+    match active.fault.kind {
+        // Those are held, or pass by themselves within what anybody would wait.
+        Kind::Refused(Refusal::Pacing) | Kind::StreamerCrash => None,
+        kind if kind.stops_data() || about_reports(&kind) => {
+            Some(2 * MINUTE + ROOM + overdue + boots + situation.shift)
+        }
+        _ => None,
+    }
+}
+
+/// What is known when an action is carried out.
+pub(crate) struct Looks {
+    /// Streams that plainly flow.
+    pub(crate) healthy: Mask,
+    /// For how long everything that should flow is stopped.
+    pub(crate) dark_for: Ms,
+    /// The strongest action that was tried against the fault before.
+    pub(crate) tried: Option<Strength>,
+    /// There is a session.
+    pub(crate) connected: bool,
+}
+
+/// Whether an action ends a fault.
+pub(crate) fn cures(deed: &Deed, active: &Active) -> bool {
+    // A gateway that starts is on its way.
+    let coming = active.residual.is_some() && active.cure == Cure::Deed(Strength::Reconnect);
+    let meant = deed.strength > Strength::Resubscribe || active.blocking & deed.streams != 0;
+    active.blocking != 0 && active.cure.by(deed.strength) && meant && !coming
+}
+
+/// The fault that an action is about, for reports.
+pub(crate) fn blame(relevant: &[Active]) -> &'static str {
+    let hurting = relevant.iter().find(|active| active.blocking != 0).or(relevant.first());
+    hurting.map_or("nothing", |active| active.fault.kind.name())
+}
+
+/// Judges an action.
+pub(crate) fn judge(
+    deed: &Deed,
+    relevant: &[Active],
+    world: &World,
+    looks: &Looks,
+    now: Ms,
+) -> (Verdict, &'static str) {
+    if deed.strength == Strength::Resubscribe {
+        return resubscription(deed, relevant, looks);
+    }
+    let login = relevant.iter().any(|active| active.fault.kind == Kind::Login && active.residual.is_none());
+    let starts_gateway = deed.strength >= Strength::RestartGateway;
+    let in_order = world.gateway.is_up() && world.command_port();
+    if starts_gateway && login {
+        return (Verdict::Harmful, "a login waits for a person already");
+    }
+    if deed.strength == Strength::RollPod && world.manifest.house == House::Live && !in_order {
+        return (Verdict::Harmful, "a live gateway that ends out of order costs a login");
+    }
+    if looks.healthy != 0 {
+        return (Verdict::Harmful, "a reset cut healthy streams");
+    }
+    if let Some(active) = relevant.iter().find(|active| cures(deed, active)) {
+        let cheaper = chain(world).iter().any(|weaker| {
+            let possible = looks.connected || *weaker >= Strength::RestartGateway && world.command_port();
+            *weaker < deed.strength && active.cure.by(*weaker) && looks.tried < Some(*weaker) && possible
+        });
+        return match cheaper {
+            true => (Verdict::Harmful, "a weaker action would have been enough"),
+            false => (Verdict::Needed, "it ends the fault"),
+        };
+    }
+    let mut hurting = relevant.iter().filter(|active| active.blocking != 0);
+    let alike = |active: &Active| reset_alike(active, world, looks, now);
+    match hurting.clone().find(|active| !alike(active)) {
+        Some(_) => (Verdict::Needless, "the cause was told, and no reset ends it"),
+        None if hurting.next().is_some() => (Verdict::Allowed, "no client could tell that it would not help"),
+        None => (Verdict::Needless, "nothing was wrong"),
+    }
+}
+
+fn resubscription(deed: &Deed, relevant: &[Active], looks: &Looks) -> (Verdict, &'static str) {
+    if looks.healthy & deed.streams != 0 {
+        return (Verdict::Harmful, "a healthy stream was cut");
+    }
+    if relevant.iter().any(|active| cures(deed, active)) {
+        return (Verdict::Needed, "it ends the fault");
+    }
+    let mut stopping = relevant.iter().filter(|active| active.blocking & deed.streams != 0).peekable();
+    if stopping.peek().is_none() {
+        return (Verdict::Undecidable, "the streams were silent and healthy");
+    }
+    let alike = |active: &Active| match active.fault.kind {
+        Kind::Silent | Kind::Farm { .. } | Kind::Hang { .. } | Kind::Competing { told: false } => true,
+        _ => active.residual.is_some(),
+    };
+    match stopping.any(alike) {
+        true => (Verdict::Allowed, "no client could tell that it would not help"),
+        false => (Verdict::Needless, "the cause was told, and a new request does not end it"),
+    }
+}
+
+/// Whether a fault that a reset does not end looks like one that it does.
+fn reset_alike(active: &Active, world: &World, looks: &Looks, now: Ms) -> bool {
+    let dark = looks.dark_for >= RESET_AFTER - MINUTE;
+    match active.fault.kind {
+        Kind::Silent | Kind::Competing { told: false } => dark,
+        Kind::Hang { .. } => true,
+        Kind::Crash | Kind::Wedged | Kind::NodeLost | Kind::DailyRestart | Kind::Login => {
+            let long = now - active.residual.unwrap_or(active.fault.begin) >= RESET_AFTER - MINUTE;
+            world.manifest.house != House::External && long
+        }
+        Kind::Upstream(_) if active.residual.is_none() => {
+            !in_window(now, world) && now - active.fault.begin >= STUCK - MINUTE
+        }
+        Kind::Upstream(_) | Kind::Farm { .. } => active.residual.is_some() && dark,
+        _ => false,
+    }
+}
