@@ -156,8 +156,12 @@ fn a_recording_replaces_the_generated_ticks_of_its_contract() {
 #[test]
 fn ticks_come_exactly_in_the_open_seconds_of_a_contract() {
     let market = market(MarketConfig::default());
-    let quiet = [THIN_CON_ID, HALTED_CON_ID];
-    for contract in market.catalog().contracts().iter().filter(|contract| !quiet.contains(&contract.con_id)) {
+    let skipped = |contract: &&Contract| {
+        let quiet = [THIN_CON_ID, HALTED_CON_ID].contains(&contract.con_id);
+        // The hours of all index futures are alike.
+        quiet || (contract.sec_type == "FUT" && contract.symbol != "MNQ")
+    };
+    for contract in market.catalog().contracts().iter().filter(|contract| !skipped(contract)) {
         // Each quarter of an hour of a week with a holiday, an early close and, before it, a change of the clock.
         for second in (OPEN..OPEN + 7 * 86_400).chain(OPEN + 26 * 86_400..OPEN + 33 * 86_400).step_by(900) {
             for second in [second - 1, second] {
@@ -213,7 +217,14 @@ fn ticks_are_the_same_bit_for_bit_on_every_machine() {
         digest(&TickType::ALL.into_iter().flat_map(of_kind).collect::<Vec<_>>())
     };
     let digests = [711_280_073, 265_598, 12_087_792, FIRST_TEST_CON_ID, BTC_USD_CON_ID].map(digest_of);
-    assert_eq!(digests, [0; 5]);
+    let expected = [
+        0xB7D5_604B_08F8_1A77,
+        0x3C46_D820_4AA1_C94A,
+        0xDD6A_EF52_D10B_D671,
+        0xFD7F_8D45_32FC_B5CE,
+        0x487C_68ED_2662_1523,
+    ];
+    assert_eq!(digests, expected);
 }
 
 /// A note rather than a test: prints how fast ticks are made, and what a first look at the book costs.
