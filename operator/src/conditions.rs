@@ -9,6 +9,7 @@ use marketstream_crds::{
 use marketstream_recovery::{
     Decision, Pod,
     codes::{ErrorClass, classify},
+    rule,
 };
 
 use crate::validate::Problem;
@@ -35,7 +36,8 @@ pub struct Facts<'a> {
 pub fn conditions(facts: &Facts<'_>, now: Timestamp) -> Vec<Condition> {
     let mut list = vec![ready(facts), reconciling(facts), stalled(facts), connected(facts), data_flowing(facts)];
     list.extend([storage_ready(facts), market_open(facts)]);
-    list.extend([critical(facts), competing(facts), suspended(facts), update_pending(facts)].into_iter().flatten());
+    list.extend(people(facts));
+    list.extend([critical(facts), suspended(facts), update_pending(facts)].into_iter().flatten());
     list.into_iter().map(|draft| draft.finish(facts.ms, now)).collect()
 }
 
@@ -161,10 +163,16 @@ fn data_flowing(facts: &Facts<'_>) -> Draft {
         Health::Idle => draft(true, reasons::MARKET_CLOSED, "every session is closed".to_owned()),
         Health::Healthy => draft(true, reasons::AS_EXPECTED, format!("{} streams flow", streamer.flowing)),
         Health::Degraded | Health::Disconnected => {
-            let waiting = |stream: &&StreamStatus| !matches!(stream.state, StreamState::Flowing | StreamState::Idle);
-            let names: Vec<String> = streamer.streams.iter().filter(waiting).map(StreamStatus::key).collect();
+            use StreamState::{Pending, Rejected, Stale};
+            let names = keys(streamer, |stream| matches!(stream.state, Pending | Stale | Rejected));
+            let delayed = keys(streamer, |stream| stream.delayed);
             let reason = decision.cause.map_or(reasons::STREAMS_SILENT, Cause::as_str);
-            draft(false, reason, truncate(format!("no data: {}", names.join(", "))))
+            match (names.is_empty(), delayed.is_empty()) {
+                (false, _) => draft(false, reason, truncate(format!("no data: {names}"))),
+                (true, false) => draft(false, types::DELAYED_DATA, truncate(format!("delayed data: {delayed}"))),
+                // What is amiss has a condition of its own.
+                (true, true) => draft(true, reasons::AS_EXPECTED, format!("{} streams flow", streamer.flowing)),
+            }
         }
     }
 }
@@ -204,19 +212,55 @@ fn critical(facts: &Facts<'_>) -> Option<Draft> {
 
 fn critical_message(facts: &Facts<'_>, incident: &Incident) -> String {
     let what = if incident.streams.is_empty() { "all streams".to_owned() } else { incident.streams.join(", ") };
-    let said = facts
-        .streamer
-        .and_then(|streamer| streamer.streams.iter().find_map(|stream| stream.error.as_ref()))
-        .map(|error| format!(" (error {}: {})", error.code, error.message))
-        .unwrap_or_default();
+    let said = said(facts, incident);
     truncate(format!("{what}: {} since {}{said}", incident.cause, incident.since))
 }
 
-fn competing(facts: &Facts<'_>) -> Option<Draft> {
-    let incident = facts.decision?.incidents.iter().find(|incident| incident.cause == Cause::CompetingSession)?;
-    let message = "another session of the same user holds the market data; close it, or give the collector a user name \
-                   of its own; collection resumes by itself";
-    Some(Draft::new(types::COMPETING_SESSION, true, incident.cause.as_str(), message.to_owned()))
+/// What only a person can end, each present only while it is so.
+fn people(facts: &Facts<'_>) -> impl Iterator<Item = Draft> {
+    let of_cause = |cause: Cause, type_| {
+        let incidents = facts.decision.map_or(&[][..], |decision| &decision.incidents);
+        let open = |incident: &&Incident| incident.cause == cause && incident.recovered_time.is_none();
+        incidents.iter().find(open).map(|incident| Draft::new(type_, true, cause.as_str(), advice(facts, incident)))
+    };
+    let overflow = || {
+        let streams = facts.streamer.map(|streamer| keys(streamer, |stream| stream.state == StreamState::Overflow))?;
+        let message = format!("recorded from ordinary market data, since no tick-by-tick line is left: {streams}");
+        (!streams.is_empty()).then(|| Draft::new(types::CAPACITY, true, Cause::Capacity.as_str(), truncate(message)))
+    };
+    let delayed = facts.streamer.map(|streamer| keys(streamer, |stream| stream.delayed));
+    let delayed = delayed.filter(|streams| !streams.is_empty()).map(|streams| {
+        let message = format!("IBKR sends delayed data, which are not recorded as live ones: {streams}");
+        Draft::new(types::DELAYED_DATA, true, types::DELAYED_DATA, truncate(message))
+    });
+    [
+        of_cause(Cause::AuthRequired, types::AUTH_REQUIRED),
+        of_cause(Cause::CompetingSession, types::COMPETING_SESSION),
+        of_cause(Cause::NotEntitled, types::NOT_ENTITLED),
+        of_cause(Cause::Capacity, types::CAPACITY).or_else(overflow),
+        delayed,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// What a person can do about an incident.
+fn advice(facts: &Facts<'_>, incident: &Incident) -> String {
+    let what = if incident.streams.is_empty() { "all streams".to_owned() } else { incident.streams.join(", ") };
+    truncate(format!("{what}: {}{}", rule(incident.cause).advice, said(facts, incident)))
+}
+
+fn keys(streamer: &StreamerStatus, which: impl Fn(&StreamStatus) -> bool) -> String {
+    let keys: Vec<String> = streamer.streams.iter().filter(|stream| which(stream)).map(StreamStatus::key).collect();
+    keys.join(", ")
+}
+
+/// IBKR's words about an incident's streams, where there are any.
+fn said(facts: &Facts<'_>, incident: &Incident) -> String {
+    let concerns = |stream: &&StreamStatus| incident.streams.is_empty() || incident.streams.contains(&stream.key());
+    let mut streams = facts.streamer.map_or(&[][..], |streamer| &streamer.streams).iter().filter(concerns);
+    let error = streams.find_map(|stream| stream.error.as_ref());
+    error.map(|error| format!(" (error {}: {})", error.code, error.message)).unwrap_or_default()
 }
 
 fn suspended(facts: &Facts<'_>) -> Option<Draft> {

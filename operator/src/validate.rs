@@ -28,6 +28,15 @@ fn invalid_spec(ms: &MarketStream) -> Option<Problem> {
             "spec.gateway.sidecar.timeZone: {zone:?} is not an IANA time zone; write one such as America/New_York"
         ));
     }
+    for (index, window) in ms.spec.maintenance_windows.iter().enumerate() {
+        if jiff::tz::TimeZone::get(&window.time_zone).is_err() {
+            let zone = &window.time_zone;
+            return invalid(format!(
+                "spec.maintenanceWindows[{index}].timeZone: {zone:?} is not an IANA time zone; write one such as \
+                 America/New_York"
+            ));
+        }
+    }
     let recovery = &ms.spec.recovery;
     for (index, contract) in ms.spec.contracts.iter().enumerate() {
         if let Some(own) = contract.stale_after.filter(|own| own.get().is_zero()) {

@@ -28,6 +28,9 @@ pub enum ErrorClass {
     Other,
 }
 
+/// The code of a refusal that is the streamer's own, because `spec.limits` leaves no line. IBKR has no such code.
+pub const OWN_LIMIT: i32 = 0;
+
 /// The class of an error.
 pub fn classify(code: i32, text: &str) -> ErrorClass {
     let says = |words: &str| text.to_ascii_lowercase().contains(words);
@@ -50,7 +53,7 @@ pub fn classify(code: i32, text: &str) -> ErrorClass {
         10189 if says("permission") => ErrorClass::NotEntitled,
 
         // 101 "Max number of tickers has been reached", 309 the same for market depth, 10190 for tick-by-tick data.
-        101 | 309 | 10190 => ErrorClass::Capacity,
+        OWN_LIMIT | 101 | 309 | 10190 => ErrorClass::Capacity,
         // "Max number of tick-by-tick requests has been reached" under the code of errors in processing any request;
         // its other texts are mistakes of the client, such as a duplicate ticker ID.
         322 if says("max number") => ErrorClass::Capacity,
@@ -80,7 +83,7 @@ pub fn classify(code: i32, text: &str) -> ErrorClass {
 #[cfg(test)]
 mod tests {
     use super::ErrorClass::*;
-    use super::classify;
+    use super::{OWN_LIMIT, classify};
 
     #[test]
     fn the_texts_of_the_gateway_have_their_class() {
@@ -111,6 +114,7 @@ mod tests {
             (10168, "Requested market data is not subscribed. Delayed market data is not enabled.", NotEntitled),
             (10186, "Requested market data is not subscribed. Delayed market data is not enabled.", NotEntitled),
             (10189, "Failed to request tick-by-tick data.No market data permissions for NYSE STK", NotEntitled),
+            (OWN_LIMIT, "no tick-by-tick line is left", Capacity),
             (101, "Max number of tickers has been reached", Capacity),
             (309, "Max number (3) of market depth requests has been reached", Capacity),
             (10190, "Max number of tick-by-tick requests has been reached.", Capacity),
@@ -177,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_text_under_a_code_it_does_not_belong_to_decides_nothing() {
-        for code in [0, -1, -5, 300, 502, 1100, 1101, 1102, 10182, 10225, i32::MIN, i32::MAX] {
+        for code in [-1, -5, 300, 502, 1100, 1101, 1102, 10182, 10225, i32::MIN, i32::MAX] {
             for text in ["", "different IP address", "permission", "Max number", "pacing violation", "Warning:"] {
                 assert_eq!(classify(code, text), Other, "{code} {text}");
             }

@@ -1,13 +1,15 @@
 //! The decision: one pure function of (spec, status, now, policy).
 
+use std::time::Duration;
+
 use jiff::Timestamp;
-use marketstream_crds::{
-    Action, ActionKind, ActionState, Cause, Health, Incident, Scope, SocketState, StreamState, Time,
-};
+use marketstream_crds::{Action, ActionKind, ActionState, Cause, Health, Incident, Scope, StreamState, Time};
 
 use crate::{
+    health::health,
     incidents,
-    ladder::{self, Act, Step, level},
+    ladder::{self, Act, Ladder, Refusal, Step},
+    notice::{self, Notice},
     policy::Policy,
     view::{View, after},
 };
@@ -17,8 +19,11 @@ const MAX_HISTORY: usize = 20;
 /// Bound of `status.recentRolls` (see the CRD), far above what any policy allows in a day.
 const MAX_ROLLS: usize = 32;
 /// A rung fires within a second of being due, also when it waits for the first heartbeat that a new operator sees.
-const CONFIRMATION: std::time::Duration = std::time::Duration::from_millis(500);
-const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+const CONFIRMATION: Duration = Duration::from_millis(500);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// What is planned for a moment that a report dates anew each time moves by the report's travel time. Less than this is
+/// no change: nothing is written for it.
+const SAME_MOMENT: Duration = Duration::from_secs(1);
 
 /// What the operator writes, then does, and when it must look again.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,31 +52,20 @@ pub struct Decision {
     pub look_again: Option<Timestamp>,
 }
 
-/// An event for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
-    /// Warning or Normal.
-    pub warning: bool,
-    /// Reason, in CamelCase.
-    pub reason: &'static str,
-    /// What is being done about it, in CamelCase.
-    pub action: &'static str,
-    /// The sentence.
-    pub message: String,
-}
-
 /// Decides what to do now.
 #[must_use]
 pub fn decide(view: &View<'_>, now: Timestamp, policy: &Policy) -> Decision {
     let tracked = incidents::update(view, policy, now);
-    let mut notices: Vec<Notice> = tracked.closed.iter().filter(|incident| incident.level > 0).map(closed).collect();
+    let mut notices: Vec<Notice> =
+        tracked.closed.iter().filter(|incident| incident.level > 0).map(notice::closed).collect();
     let mut state = State {
         view,
         policy,
         now,
+        ladder: Ladder::new(view, policy, now),
         action: view.status.action.clone(),
         client_id: client_id(view),
-        rolls: recent_rolls(view, now),
+        rolls: recent_rolls(view, policy, now),
         notices: vec![],
         look: vec![],
     };
@@ -82,6 +76,7 @@ pub fn decide(view: &View<'_>, now: Timestamp, policy: &Policy) -> Decision {
     open.sort_by_key(|incident| (std::cmp::Reverse(incident.level), incident.since));
     notices.append(&mut state.notices);
 
+    state.look.extend(tracked.changes);
     // A heartbeat is no event for the operator, so one that is missing, or back again, is found by looking.
     state.look.push(view.overdue(policy.missed_heartbeats));
     if open.iter().any(|incident| incident.cause == Cause::NotReporting) {
@@ -113,6 +108,7 @@ struct State<'a> {
     view: &'a View<'a>,
     policy: &'a Policy,
     now: Timestamp,
+    ladder: Ladder<'a>,
     action: Option<Action>,
     client_id: i32,
     rolls: Vec<Time>,
@@ -123,20 +119,30 @@ struct State<'a> {
 impl State<'_> {
     /// Takes every step that is due, in order, until one must wait.
     fn climb(&mut self, incident: &mut Incident) {
-        let mut step = ladder::next(self.view, self.policy, incident);
+        let mut step = self.next(incident);
         while let Some(due) = step.filter(|step| step.due <= self.now && self.may(step.act)) {
             self.take(incident, due);
-            step = ladder::next(self.view, self.policy, incident);
+            step = self.next(incident);
         }
         let (next, time) = match step {
             None if incident.recovered_time.is_some() => (Some("Close".to_owned()), None),
             None => (None, None),
             Some(_) if self.view.paused => (Some("none: paused".to_owned()), None),
-            Some(step) => (Some(name(step).to_owned()), Some(step.due)),
+            Some(step) => (Some(notice::name(step).to_owned()), Some(step.due)),
         };
         self.look.extend(time);
+        let same =
+            |known: &Time| time.is_some_and(|time| known.get().duration_since(time).unsigned_abs() <= SAME_MOMENT);
+        let known = incident.next_action_time.filter(|known| incident.next_action == next && same(known));
         incident.next_action = next;
-        incident.next_action_time = time.map(Time::from);
+        incident.next_action_time = known.or(time.map(Time::from));
+    }
+
+    /// The incident's next step, which is a refusal when the day's rolls are used up.
+    fn next(&self, incident: &Incident) -> Option<Step> {
+        let step = self.ladder.next(incident)?;
+        let spent = step.act == Act::Do(ActionKind::RollPod) && self.rolls.len() >= self.policy.rolls_per_day;
+        Some(if spent { Step { act: Act::RefuseRoll(Refusal::Budget), ..step } } else { step })
     }
 
     /// Whether this may be done now. One action at a time; none on a report of unknown age; none while paused.
@@ -157,20 +163,20 @@ impl State<'_> {
     }
 
     fn take(&mut self, incident: &mut Incident, step: Step) {
-        let spent = step.act == Act::Do(ActionKind::RollPod) && self.rolls.len() >= self.policy.rolls_per_day;
-        let step = if spent { Step { act: Act::RefuseRoll, ..step } } else { step };
         ladder::fire(incident, step, self.now);
         if let Act::Do(kind) = step.act {
             self.issue(incident, kind);
         }
-        self.notices.push(fired(self.view, incident, step, self.client_id));
+        self.notices.push(notice::fired(self.view, incident, step, self.client_id));
     }
 
     fn issue(&mut self, incident: &Incident, kind: ActionKind) {
         let Some(pod) = self.view.pod else { return };
         let streams = match kind {
             ActionKind::RestartStreams => affected(self.view, incident),
-            ActionKind::Reconnect | ActionKind::RestartGateway | ActionKind::RollPod => {
+            // A gateway that restarts forgets every client ID.
+            ActionKind::RestartGateway => vec![],
+            ActionKind::Reconnect | ActionKind::RollPod => {
                 let pool = self.view.spec.gateway.client_id;
                 // After an error 326 the streamer has moved on by itself; the ID that it leaves must not come next.
                 let used =
@@ -240,101 +246,13 @@ fn client_id(view: &View<'_>) -> i32 {
     view.status.client_id.filter(|id| pool.range().contains(id)).unwrap_or(pool.base)
 }
 
-fn recent_rolls(view: &View<'_>, now: Timestamp) -> Vec<Time> {
+/// The rolls of the last day. A pod that runs under a status that was never written comes from a restored backup: how
+/// often it was rolled is not known.
+fn recent_rolls(view: &View<'_>, policy: &Policy, now: Timestamp) -> Vec<Time> {
+    if view.status.level.is_none() && view.pod.is_some_and(|pod| pod.running.is_some()) {
+        let age = DAY.saturating_sub(policy.unknown_budget.get());
+        let assumed = now.checked_sub(age).unwrap_or(Timestamp::MIN);
+        return vec![assumed.into(); policy.rolls_per_day.min(MAX_ROLLS)];
+    }
     view.status.recent_rolls.iter().copied().filter(|roll| after(roll.get(), DAY) > now).collect()
-}
-
-fn health(view: &View<'_>, policy: &Policy, now: Timestamp) -> Health {
-    let Some(streamer) = view.streamer().filter(|_| now < view.overdue(policy.missed_heartbeats)) else {
-        return Health::Unknown;
-    };
-    if streamer.socket.state != SocketState::Connected {
-        return Health::Disconnected;
-    }
-    let all = |states: &[StreamState]| streamer.streams.iter().all(|stream| states.contains(&stream.state));
-    match () {
-        () if all(&[StreamState::Idle]) => Health::Idle,
-        () if all(&[StreamState::Idle, StreamState::Flowing]) => Health::Healthy,
-        () => Health::Degraded,
-    }
-}
-
-/// What a step is called in status and events.
-fn name(step: Step) -> &'static str {
-    match (step.act, step.level) {
-        (Act::Do(kind), _) => kind.as_str(),
-        (Act::RefuseRoll, _) => "RollRefused",
-        (Act::Tell, level::CRITICAL) => "Critical",
-        (Act::Tell, _) => "Warn",
-    }
-}
-
-fn fired(view: &View<'_>, incident: &Incident, step: Step, client_id: i32) -> Notice {
-    let seconds = (step.due.duration_since(incident.since.get())).as_secs_f64();
-    let what = match incident.scope {
-        Scope::Session => "all streams".to_owned(),
-        Scope::Stream => incident.streams.join(", "),
-    };
-    let evidence = evidence(view, incident);
-    let doing = match (step.act, step.level) {
-        (Act::Do(ActionKind::RestartStreams), _) => "the silent streams are subscribed again".to_owned(),
-        (Act::Do(ActionKind::Reconnect), _) => format!("a new session with client ID {client_id} is made"),
-        (Act::Do(ActionKind::RestartGateway), _) => "the gateway is restarted in its pod".to_owned(),
-        (Act::Do(ActionKind::RollPod), _) => format!("the pod is replaced, and will use client ID {client_id}"),
-        (Act::RefuseRoll, _) => "no roll is left for today".to_owned(),
-        (Act::Tell, level::CRITICAL) => "recovery did not help; a person is needed".to_owned(),
-        (Act::Tell, _) => "watching".to_owned(),
-    };
-    Notice {
-        warning: true,
-        reason: if step.level == level::CRITICAL { "Critical" } else { incident.cause.as_str() },
-        action: name(step),
-        message: format!(
-            "Level {}: {what}: no data for {seconds:.1}s ({}{evidence}): {doing}",
-            step.level, incident.cause
-        ),
-    }
-}
-
-/// The gateway's own words, where there are any.
-fn evidence(view: &View<'_>, incident: &Incident) -> String {
-    let text = match incident.cause {
-        Cause::NotReporting => view.pod.and_then(|pod| pod.waiting.clone()),
-        Cause::CompetingSession | Cause::ContractInvalid | Cause::NotEntitled | Cause::Capacity | Cause::Pacing => view
-            .streams()
-            .iter()
-            .find(|stream| {
-                stream.error.is_some() && (incident.streams.is_empty() || incident.streams.contains(&stream.key()))
-            })
-            .and_then(|stream| stream.error.as_ref())
-            .map(|error| format!("{} {}", error.code, error.message)),
-        Cause::StorageFull => view.streamer().and_then(|streamer| streamer.storage.message.clone()),
-        Cause::AuthRequired => view.streamer().and_then(|streamer| streamer.login.as_ref()?.message.clone()),
-        Cause::StreamSilent | Cause::Zombie | Cause::MarketClosed | Cause::CorruptData => None,
-        Cause::UpstreamDown
-        | Cause::FarmDown
-        | Cause::ClientIdInUse
-        | Cause::GatewayDown
-        | Cause::GatewayHung
-        | Cause::Unknown => view.streamer().and_then(|streamer| streamer.socket.message.clone()),
-    };
-    text.map(|text| format!(": {text}")).unwrap_or_default()
-}
-
-fn closed(incident: &Incident) -> Notice {
-    let what = match incident.scope {
-        Scope::Session => "all streams".to_owned(),
-        Scope::Stream => incident.streams.join(", "),
-    };
-    let (reason, end) = match incident.recovered_time {
-        Some(time) => ("Recovered", time),
-        None => ("Superseded", incident.closed_time.unwrap_or(incident.since)),
-    };
-    let seconds = end.get().duration_since(incident.since.get()).as_secs_f64();
-    Notice {
-        warning: false,
-        reason,
-        action: "Close",
-        message: format!("{what}: {} ended after {seconds:.1}s, at level {}", incident.cause, incident.level),
-    }
 }

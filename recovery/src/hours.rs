@@ -25,6 +25,8 @@
 
 mod zone;
 
+pub(crate) use zone::resolve as zone;
+
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{AmbiguousOffset, Disambiguation, TimeZone};
 use jiff::{SignedDuration, Timestamp, ToSpan};

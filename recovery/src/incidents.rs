@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use marketstream_crds::{Cause, Incident, Scope, StreamState, StreamStatus};
 
 use crate::{
-    cause::{self, Finding},
-    ladder,
+    cause::{Evidence, Finding},
+    ladder::Ladder,
     policy::Policy,
+    rules::rule,
     view::{View, after},
 };
 
@@ -18,15 +19,18 @@ const MAX_OPEN: usize = 16;
 pub(crate) struct Incidents {
     pub(crate) open: Vec<Incident>,
     pub(crate) closed: Vec<Incident>,
+    /// When the passing of time alone changes the evidence.
+    pub(crate) changes: Vec<Timestamp>,
 }
 
 /// Follows the open incidents of `view.status` with the evidence of now.
 pub(crate) fn update(view: &View<'_>, policy: &Policy, now: Timestamp) -> Incidents {
-    let mut tracker = Tracker { view, policy, now, result: Incidents::default() };
+    let evidence = Evidence::new(view, policy, now);
+    let mut tracker = Tracker { view, policy, now, evidence: &evidence, result: Incidents::default() };
     let (sessions, streams): (Vec<_>, Vec<_>) =
         view.status.incidents.iter().cloned().partition(|incident| incident.scope == Scope::Session);
     let session = sessions.into_iter().next();
-    match cause::session(view, policy, now) {
+    match evidence.session() {
         Some(finding) => {
             tracker.session_fault(session, finding);
             // The session's fault explains its streams' silence.
@@ -38,20 +42,24 @@ pub(crate) fn update(view: &View<'_>, policy: &Policy, now: Timestamp) -> Incide
             tracker.result.open.extend(session.into_iter().chain(streams))
         }
         None => {
-            let recovering = session.as_ref().is_none_or(|_| session_recovered(view));
+            let recovering = session.as_ref().is_none_or(|incident| session_recovered(view, incident));
             if let Some(incident) = session {
                 tracker.follow(incident, !recovering);
             }
             if recovering { tracker.stream_faults(streams) } else { tracker.result.open.extend(streams) }
         }
     }
-    tracker.result.open.sort_by_key(|incident| (std::cmp::Reverse(incident.level), incident.since));
-    tracker.result.open.truncate(MAX_OPEN);
-    tracker.result
+    let mut result = tracker.result;
+    result.changes = evidence.changes();
+    result
 }
 
 /// Whether data flow again, or nothing has to flow.
-fn session_recovered(view: &View<'_>) -> bool {
+fn session_recovered(view: &View<'_>, incident: &Incident) -> bool {
+    // A volume that takes writes again is all that was missing.
+    if incident.cause == Cause::StorageFull {
+        return true;
+    }
     let waiting = view.any(StreamState::Pending) || view.any(StreamState::Stale);
     view.any_flows() || (!view.streams().is_empty() && !waiting)
 }
@@ -60,21 +68,22 @@ struct Tracker<'a> {
     view: &'a View<'a>,
     policy: &'a Policy,
     now: Timestamp,
+    evidence: &'a Evidence<'a>,
     result: Incidents,
 }
 
 impl Tracker<'_> {
     fn session_fault(&mut self, open: Option<Incident>, finding: Finding) {
         match open {
-            // A competing session is a hold: what comes after it has a clock of its own.
-            Some(held) if held.cause == Cause::CompetingSession && finding.cause != Cause::CompetingSession => {
+            // What comes after a hold has a clock of its own.
+            Some(held) if rule(held.cause).hold && held.cause != finding.cause => {
                 self.close(held);
                 let after_hold = Finding { since: self.now, ..finding };
                 self.open(Scope::Session, after_hold, vec![]);
             }
             Some(incident) => {
                 // A session that comes up after our own action has no evidence yet; that action's cause stands.
-                let verified = ladder::verification_end(self.view, self.policy, &incident);
+                let verified = Ladder::new(self.view, self.policy, self.now).verification_end(&incident);
                 let starting = finding.cause == Cause::Unknown && verified.is_some_and(|end| self.now < end);
                 let cause = if starting { incident.cause } else { finding.cause };
                 self.result.open.push(Incident { cause, recovered_time: None, ..incident });
@@ -84,8 +93,9 @@ impl Tracker<'_> {
     }
 
     fn stream_faults(&mut self, open: Vec<Incident>) {
+        let fault = |stream| self.evidence.stream(stream).filter(|found| rule(found.cause).is_fault());
         let mut faults: Vec<(&StreamStatus, Finding)> =
-            self.view.streams().iter().filter_map(|stream| Some((stream, cause::stream(self.view, stream)?))).collect();
+            self.view.streams().iter().filter_map(|stream| Some((stream, fault(stream)?))).collect();
         for mut incident in open {
             let finding =
                 |key: &String| faults.iter().find(|(stream, _)| stream.key() == *key).map(|(_, found)| *found);
@@ -141,6 +151,14 @@ impl Tracker<'_> {
     }
 
     fn open(&mut self, scope: Scope, finding: Finding, streams: Vec<String>) {
+        // The list in status is bounded: what comes on top joins an incident of its kind, or waits for room.
+        if self.result.open.len() >= MAX_OPEN {
+            let same = |incident: &&mut Incident| incident.scope == scope && incident.cause == finding.cause;
+            if let Some(incident) = self.result.open.iter_mut().rev().find(same) {
+                incident.streams.extend(streams);
+            }
+            return;
+        }
         let since = finding.since.max(self.end_of_last_session_fault().unwrap_or(finding.since));
         let name = match scope {
             Scope::Session => "session",

@@ -1,13 +1,17 @@
 //! The rungs: which one is next for an incident, when it is due, and what it does.
 
-use std::time::Duration;
+use std::{cell::OnceCell, time::Duration};
 
 use jiff::Timestamp;
-use marketstream_crds::{ActionKind, Cause, Incident, Reset, Rung, Scope, TradingMode};
+use marketstream_crds::{
+    ActionKind, ActionState, Cause, Incident, Reset, Rung, Scope, Session, StreamState, StreamStatus, TradingMode,
+};
 
 use crate::{
     policy::Policy,
+    rules::{Critical, Restart, Rule, rule},
     view::{View, after},
+    windows::Windows,
 };
 
 /// The ladder's levels.
@@ -22,6 +26,9 @@ pub mod level {
     pub const CRITICAL: u8 = 4;
 }
 use level::{CRITICAL, RESET, RESTART, WARN};
+
+/// Bound of the list in status (see the CRD).
+const MAX_RUNGS: usize = 12;
 
 /// The next step of an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,165 +45,280 @@ pub(crate) enum Act {
     Tell,
     /// An action on the data path.
     Do(ActionKind),
-    /// A roll that is due and not done, since the day's rolls are used up.
-    RefuseRoll,
+    /// A roll that is due and not done.
+    RefuseRoll(Refusal),
 }
 
-/// Whether the cause allows the level (docs/recovery.md says why).
-pub(crate) fn allows(cause: Cause, level: u8, view: &View<'_>) -> bool {
-    let sidecar = view.spec.gateway.sidecar.is_some();
-    match (level, cause) {
-        (_, Cause::MarketClosed) => false,
-        (WARN | CRITICAL, _) => true,
-        // Without a session there is nothing to subscribe on.
-        (RESTART, Cause::Zombie | Cause::StreamSilent | Cause::Unknown) => view.connected(),
-        (RESET, Cause::GatewayHung | Cause::Zombie) => true,
-        // Nobody but its owner can restart an external gateway.
-        (RESET, Cause::GatewayDown) => sidecar,
-        _ => false,
-    }
+/// Why a roll is not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The day's rolls are used up.
+    Budget,
+    /// It would cost a live gateway its login.
+    Login,
 }
 
-/// Time from the start of the incident to a level. A stream's own `staleAfter` shifts the whole ladder.
-pub(crate) fn threshold(view: &View<'_>, incident: &Incident, level: u8) -> Duration {
-    let recovery = &view.spec.recovery;
-    let base = match level {
-        WARN => recovery.warn_after,
-        RESTART => recovery.restart_streams_after,
-        RESET => recovery.reset_connection_after,
-        _ => recovery.critical_after,
-    }
-    .get();
-    if incident.scope == Scope::Session {
-        return base;
-    }
-    let own = view
-        .spec
-        .contracts
-        .iter()
-        .filter(|contract| incident.streams.iter().any(|key| key.split('/').next() == Some(contract.name.as_str())))
-        .map(|contract| contract.stale_after.unwrap_or(recovery.stale_after).get())
-        .max();
-    (base + own.unwrap_or(recovery.stale_after.get())).saturating_sub(recovery.stale_after.get())
+/// The ladder of one MarketStream at one moment.
+pub(crate) struct Ladder<'a> {
+    view: &'a View<'a>,
+    policy: &'a Policy,
+    now: Timestamp,
+    windows: OnceCell<Windows>,
 }
 
-/// The next step, unless the incident has recovered or nothing more can be done.
-pub(crate) fn next(view: &View<'_>, policy: &Policy, incident: &Incident) -> Option<Step> {
-    if incident.recovered_time.is_some() {
-        return None;
+impl<'a> Ladder<'a> {
+    pub(crate) fn new(view: &'a View<'a>, policy: &'a Policy, now: Timestamp) -> Self {
+        Self { view, policy, now, windows: OnceCell::new() }
     }
-    let since = incident.since.get();
-    let verified = verification_end(view, policy, incident);
-    let due_at = |level| {
-        let due = after(since, threshold(view, incident, level));
-        verified.map_or(due, |end| due.max(end))
-    };
-    if incident.level >= CRITICAL {
-        return retry(view, policy, incident);
-    }
-    let escalation = ((incident.level + 1)..=CRITICAL)
-        .find(|level| allows(incident.cause, *level, view))
-        .map(|level| Step { level, due: due_at(level), act: act(view, incident, level) })?;
-    // Between two rungs, what the cause allows may be tried once more.
-    repeat(view, incident, verified).filter(|step| step.due < escalation.due).or(Some(escalation))
-}
 
-/// The same level again: a silent stream each time after a doubled pause, a stepwise reset with its next strength.
-fn repeat(view: &View<'_>, incident: &Incident, verified: Option<Timestamp>) -> Option<Step> {
-    // A roll that was refused is not asked for again and again.
-    let last = incident.rungs.last().filter(|rung| rung.action.is_some())?;
-    match incident.level {
-        RESTART if allows(incident.cause, RESTART, view) && !allows(incident.cause, RESET, view) => {
-            let first = threshold(view, incident, RESET).saturating_sub(threshold(view, incident, RESTART));
-            let doublings = u32::try_from(incident.attempts - 1).unwrap_or(0).min(12);
-            let due = after(last.time.get(), first.saturating_mul(1 << doublings));
-            Some(Step { level: RESTART, due, act: Act::Do(ActionKind::RestartStreams) })
+    /// The next step, unless the incident has recovered or nothing more can be done.
+    pub(crate) fn next(&self, incident: &Incident) -> Option<Step> {
+        if incident.recovered_time.is_some() {
+            return None;
         }
-        RESET if allows(incident.cause, RESET, view) && last.action == Some(ActionKind::Reconnect) => {
-            let stronger = strength(view, incident) == ActionKind::RollPod;
-            stronger.then(|| Step {
-                level: RESET,
-                due: verified.unwrap_or(last.time.get()),
-                act: Act::Do(ActionKind::RollPod),
-            })
+        if incident.level >= CRITICAL {
+            return self.retry(incident);
         }
-        _ => None,
+        let verified = self.verification_end(incident);
+        let escalation = ((incident.level + 1)..=CRITICAL)
+            // A late reset is one of the tries after Critical.
+            .filter(|level| *level != RESET || !rule(incident.cause).late_reset)
+            .find(|level| self.allows(incident, *level))
+            .map(|level| {
+                let due = after(incident.since.get(), self.threshold(incident, level));
+                self.step(incident, level, verified.map_or(due, |end| due.max(end)))
+            });
+        // Between two rungs, what the cause allows may be tried once more.
+        let again = self.repeat(incident, verified);
+        let sooner = |step: &Step| escalation.is_none_or(|escalation| step.due <= escalation.due);
+        again.filter(sooner).or(escalation)
     }
-}
 
-/// After Critical, levels 2 and 3 are tried again in turn, with growing pauses.
-fn retry(view: &View<'_>, policy: &Policy, incident: &Incident) -> Option<Step> {
-    let critical = incident.rungs.iter().position(|rung| rung.level == CRITICAL);
-    // When the list has dropped it, everything in the list came after it.
-    let later = &incident.rungs[critical.map_or(0, |index| index + 1)..];
-    let tried = i32::try_from(later.len()).unwrap_or(i32::MAX);
-    let order = if tried % 2 == 0 { [RESTART, RESET] } else { [RESET, RESTART] };
-    let level = order.into_iter().find(|level| allows(incident.cause, *level, view))?;
-    let last = incident.rungs.last()?.time.get();
-    Some(Step { level, due: after(last, policy.retry_after(tried)), act: act(view, incident, level) })
-}
-
-/// When the effect of the last action is known. Never later than the next rung would have been due after that action.
-pub(crate) fn verification_end(view: &View<'_>, policy: &Policy, incident: &Incident) -> Option<Timestamp> {
-    let last = incident.rungs.iter().rev().find(|rung| rung.action.is_some())?;
-    let kind = last.action?;
-    let following = ((last.level + 1)..=CRITICAL).find(|level| allows(incident.cause, *level, view));
-    let distance = following.map_or(Duration::MAX, |level| {
-        threshold(view, incident, level).saturating_sub(threshold(view, incident, last.level))
-    });
-    let latest = after(last.time.get(), distance);
-    let start = match kind {
-        ActionKind::RollPod => new_pod_started(view).unwrap_or(latest),
-        ActionKind::RestartStreams | ActionKind::Reconnect | ActionKind::RestartGateway => last.time.get(),
-    };
-    Some(after(start, policy.verify(kind)).min(latest))
-}
-
-fn new_pod_started(view: &View<'_>) -> Option<Timestamp> {
-    let pod = view.pod?;
-    let action = view.status.action.as_ref()?;
-    (pod.uid != action.pod_uid).then_some(pod.running).flatten()
-}
-
-fn act(view: &View<'_>, incident: &Incident, level: u8) -> Act {
-    match level {
-        RESTART => Act::Do(ActionKind::RestartStreams),
-        RESET => Act::Do(strength(view, incident)),
-        _ => Act::Tell,
+    /// Whether the cause, and what is known now, allow the level.
+    fn allows(&self, incident: &Incident, level: u8) -> bool {
+        let rule = rule(incident.cause);
+        // Silence is sure only within known hours; what was sure once stays so while a new pod looks them up.
+        let sure = incident.level >= RESET || !self.hours_unknown(incident);
+        match level {
+            WARN => rule.warn,
+            RESTART => self.restartable(incident, &rule),
+            RESET => sure && !self.strengths(&rule).is_empty(),
+            _ => sure && rule.critical != Critical::Never,
+        }
     }
-}
 
-/// How strong the incident's next reset is.
-fn strength(view: &View<'_>, incident: &Incident) -> ActionKind {
-    match reset(view) {
-        Reset::RollPod => ActionKind::RollPod,
-        Reset::Reconnect => ActionKind::Reconnect,
-        // A reset of a live gateway's pod costs its login token and a person's second factor: only when asked for.
-        Reset::Stepwise if live(view) => ActionKind::Reconnect,
-        Reset::Stepwise if incident.last_action == Some(ActionKind::Reconnect) => ActionKind::RollPod,
-        Reset::Stepwise => ActionKind::Reconnect,
+    /// Without a session there is nothing to subscribe on, and refused streams are asked for by the streamer itself.
+    fn restartable(&self, incident: &Incident, rule: &Rule) -> bool {
+        let wanted = match rule.restart {
+            Restart::Never => false,
+            Restart::Once | Restart::Again => true,
+            Restart::Restored => self.view.restored().is_some(),
+        };
+        wanted && self.view.connected() && self.streams(incident).any(|stream| stream.state != StreamState::Rejected)
     }
-}
 
-/// `spec.recovery.reset`, or its default for the kind of gateway.
-fn reset(view: &View<'_>) -> Reset {
-    let default = match &view.spec.gateway.sidecar {
-        Some(sidecar) if sidecar.trading_mode == TradingMode::Paper => Reset::RollPod,
-        Some(_) => Reset::Stepwise,
-        None => Reset::Reconnect,
-    };
-    view.spec.recovery.reset.unwrap_or(default)
-}
+    /// The streams of an incident.
+    fn streams(&self, incident: &Incident) -> impl Iterator<Item = &StreamStatus> {
+        let all = incident.scope == Scope::Session;
+        self.view.streams().iter().filter(move |stream| all || incident.streams.contains(&stream.key()))
+    }
 
-fn live(view: &View<'_>) -> bool {
-    view.spec.gateway.sidecar.as_ref().is_some_and(|sidecar| sidecar.trading_mode == TradingMode::Live)
+    fn hours_unknown(&self, incident: &Incident) -> bool {
+        let silent = || {
+            self.streams(incident).filter(|stream| matches!(stream.state, StreamState::Stale | StreamState::Pending))
+        };
+        let of_silence = matches!(
+            incident.cause,
+            Cause::Zombie | Cause::StreamSilent | Cause::FarmDown | Cause::CorruptData | Cause::Unknown
+        );
+        of_silence
+            && self.view.connected()
+            && silent().count() > 0
+            && silent().all(|stream| stream.session == Session::Unknown)
+    }
+
+    /// Time from the start of the incident to a level. A stream's own `staleAfter` shifts the whole ladder.
+    fn threshold(&self, incident: &Incident, level: u8) -> Duration {
+        let recovery = &self.view.spec.recovery;
+        let rule = rule(incident.cause);
+        let base = match level {
+            CRITICAL if rule.critical == Critical::AtOnce => return Duration::ZERO,
+            WARN => recovery.warn_after,
+            RESTART => recovery.restart_streams_after,
+            RESET => recovery.reset_connection_after,
+            _ => recovery.critical_after,
+        }
+        .get();
+        let late = if rule.critical == Critical::Late { self.policy.pacing_patience.get() } else { Duration::ZERO };
+        let own = self.stale_after(incident).unwrap_or(recovery.stale_after.get());
+        (base + late + own).saturating_sub(recovery.stale_after.get())
+    }
+
+    /// After which silence the incident's streams are stale: the slowest of its own streams, the quickest of a session.
+    fn stale_after(&self, incident: &Incident) -> Option<Duration> {
+        let of_contracts = |keys: &mut dyn Iterator<Item = &str>, slowest: bool| {
+            let spans = keys.map(|contract| self.view.stale_after(contract));
+            if slowest { spans.max() } else { spans.min() }
+        };
+        match (incident.scope, incident.cause) {
+            (Scope::Stream, _) => {
+                of_contracts(&mut incident.streams.iter().filter_map(|key| key.split('/').next()), true)
+            }
+            (Scope::Session, Cause::Zombie | Cause::Unknown) if self.view.connected() => {
+                let waiting = [StreamState::Stale, StreamState::Pending, StreamState::Flowing];
+                let streams = self.view.streams().iter().filter(|stream| waiting.contains(&stream.state));
+                of_contracts(&mut streams.map(|stream| stream.contract.as_str()), false)
+            }
+            (Scope::Session, _) => None,
+        }
+    }
+
+    /// A step that is due at `due`, or when what holds it ends.
+    fn step(&self, incident: &Incident, level: u8, due: Timestamp) -> Step {
+        let rule = rule(incident.cause);
+        let mut due = due;
+        if rule.restart == Restart::Restored && level == RESTART {
+            due = due.max(self.view.restored().map_or(due, |end| after(end, self.policy.verify_restored.get())));
+        }
+        if rule.late_reset && level == RESET {
+            due = due.max(self.windows().outside(incident.since.get(), self.policy.upstream_patience.get()));
+        }
+        if matches!(level, RESTART | RESET) {
+            due = due.max(self.view.pacing_end().unwrap_or(due));
+        }
+        if rule.maintenance && level >= RESET {
+            due = self.windows().release(due, self.now);
+        }
+        let act = match level {
+            RESTART => Act::Do(ActionKind::RestartStreams),
+            RESET => self.strength(incident),
+            _ => Act::Tell,
+        };
+        Step { level, due, act }
+    }
+
+    fn windows(&self) -> &Windows {
+        self.windows.get_or_init(|| Windows::new(self.view.spec, self.policy))
+    }
+
+    /// The same level again: a silent stream each time after a doubled pause, a stepwise reset with its next strength.
+    fn repeat(&self, incident: &Incident, verified: Option<Timestamp>) -> Option<Step> {
+        // A roll that was refused is not asked for again and again.
+        let last = incident.rungs.last().filter(|rung| rung.action.is_some())?;
+        match incident.level {
+            RESTART if rule(incident.cause).restart == Restart::Again && self.allows(incident, RESTART) => {
+                let first = self.threshold(incident, RESET).saturating_sub(self.threshold(incident, RESTART));
+                let doublings = u32::try_from(incident.attempts - 1).unwrap_or(0).min(12);
+                Some(self.step(incident, RESTART, after(last.time.get(), first.saturating_mul(1 << doublings))))
+            }
+            RESET if self.allows(incident, RESET) => {
+                let strengths = self.strengths(&rule(incident.cause));
+                let used = last.action.and_then(|kind| strengths.iter().position(|strength| *strength == kind));
+                let stronger = used.is_some_and(|used| used + 1 < strengths.len());
+                stronger.then(|| self.step(incident, RESET, verified.unwrap_or(last.time.get())))
+            }
+            _ => None,
+        }
+    }
+
+    /// After Critical, levels 2 and 3 are tried again in turn, with growing pauses.
+    fn retry(&self, incident: &Incident) -> Option<Step> {
+        let critical = incident.rungs.iter().position(|rung| rung.level == CRITICAL);
+        // When the list has dropped it, everything in the list came after it.
+        let later = &incident.rungs[critical.map_or(0, |index| index + 1)..];
+        let tried = i32::try_from(later.len()).unwrap_or(i32::MAX);
+        let last = incident.rungs.last()?;
+        let order = if last.level == RESTART { [RESET, RESTART] } else { [RESTART, RESET] };
+        let level = order.into_iter().find(|level| self.allows(incident, *level))?;
+        Some(self.step(incident, level, after(last.time.get(), self.policy.retry_after(tried))))
+    }
+
+    /// When the effect of the last action is known. Never later than the next rung would have been due after that action.
+    pub(crate) fn verification_end(&self, incident: &Incident) -> Option<Timestamp> {
+        let last = incident.rungs.iter().rev().find(|rung| rung.action.is_some())?;
+        let kind = last.action?;
+        let following = ((last.level + 1)..=CRITICAL).find(|level| self.allows(incident, *level));
+        let distance = following.map_or(Duration::MAX, |level| {
+            self.threshold(incident, level).saturating_sub(self.threshold(incident, last.level))
+        });
+        let latest = after(last.time.get(), distance);
+        let start = match kind {
+            ActionKind::RollPod => self.new_pod_started().unwrap_or(latest),
+            // A gateway that took no command does not restart.
+            ActionKind::RestartGateway if self.failed(incident) => return Some(last.time.get()),
+            ActionKind::RestartStreams | ActionKind::Reconnect | ActionKind::RestartGateway => last.time.get(),
+        };
+        Some(after(start, self.policy.verify(kind)).min(latest))
+    }
+
+    fn new_pod_started(&self) -> Option<Timestamp> {
+        let pod = self.view.pod?;
+        let action = self.view.status.action.as_ref()?;
+        (pod.uid != action.pod_uid).then_some(pod.running).flatten()
+    }
+
+    /// Whether the streamer says that it could not carry out the incident's last action.
+    fn failed(&self, incident: &Incident) -> bool {
+        let action = self.view.status.action.as_ref().filter(|action| action.incident == incident.id);
+        let ack = self.view.streamer().and_then(|streamer| streamer.action.as_ref());
+        action.zip(ack).is_some_and(|(action, ack)| action.id == ack.id && ack.state == ActionState::Failed)
+    }
+
+    /// The incident's next reset: each strength after the weaker one did not help, then from the weakest again.
+    fn strength(&self, incident: &Incident) -> Act {
+        let strengths = self.strengths(&rule(incident.cause));
+        let last = incident.rungs.iter().rev().find(|rung| rung.level == RESET);
+        // What a refused roll stands for is a roll.
+        let used = last.map(|rung| rung.action.unwrap_or(ActionKind::RollPod));
+        let used = used.and_then(|kind| strengths.iter().position(|strength| *strength == kind));
+        let next = used.map_or(0, |used| (used + 1) % strengths.len().max(1));
+        match strengths.get(next) {
+            Some(ActionKind::RollPod) if self.costs_login() => Act::RefuseRoll(Refusal::Login),
+            Some(kind) => Act::Do(*kind),
+            None => Act::Tell,
+        }
+    }
+
+    /// The resets that the cause, the spec and the gateway allow, the weakest first.
+    fn strengths(&self, rule: &Rule) -> Vec<ActionKind> {
+        let rolls = rule.reset.contains(&ActionKind::RollPod);
+        let wanted = |kind: ActionKind| match self.reset() {
+            // A cause that forbids it gets the strongest that it allows.
+            Reset::RollPod => kind == ActionKind::RollPod || !rolls,
+            Reset::Stepwise => true,
+            Reset::Reconnect => kind == ActionKind::Reconnect,
+        };
+        let sidecar = self.view.spec.gateway.sidecar.is_some();
+        let possible = |kind: ActionKind| match kind {
+            // Nobody but its owner can restart an external gateway.
+            ActionKind::RollPod => sidecar,
+            ActionKind::RestartGateway => sidecar && self.view.commands(),
+            ActionKind::Reconnect | ActionKind::RestartStreams => true,
+        };
+        rule.reset.iter().copied().filter(|kind| wanted(*kind) && possible(*kind)).collect()
+    }
+
+    /// A live gateway keeps its login over a roll only if it hears the command to pause.
+    fn costs_login(&self) -> bool {
+        self.view.trading_mode() == Some(TradingMode::Live) && !self.view.commands()
+    }
+
+    /// `spec.recovery.reset`, or its default for the kind of gateway.
+    fn reset(&self) -> Reset {
+        let default = match self.view.trading_mode() {
+            Some(TradingMode::Paper) => Reset::RollPod,
+            Some(TradingMode::Live) => Reset::Stepwise,
+            None => Reset::Reconnect,
+        };
+        self.view.spec.recovery.reset.unwrap_or(default)
+    }
 }
 
 /// Records that a step was taken.
 pub(crate) fn fire(incident: &mut Incident, step: Step, now: Timestamp) {
     let action = match step.act {
         Act::Do(kind) => Some(kind),
-        Act::Tell | Act::RefuseRoll => None,
+        Act::Tell | Act::RefuseRoll(_) => None,
     };
     incident.level = incident.level.max(step.level);
     if action.is_some() {
@@ -207,6 +329,3 @@ pub(crate) fn fire(incident: &mut Incident, step: Step, now: Timestamp) {
     let excess = incident.rungs.len().saturating_sub(MAX_RUNGS);
     incident.rungs.drain(..excess);
 }
-
-/// Bound of the list in status (see the CRD).
-const MAX_RUNGS: usize = 12;

@@ -1,17 +1,25 @@
 //! The brain: trading hours, causes and the ladder. Pure: no I/O, no clock, no async, no Kubernetes client.
 //!
-//! [`decide`] is the whole of it for the operator: from what is known at one moment it says what to write, what to do,
-//! and when to look again. [`hours`] and [`codes`] also serve the streamer.
+//! [`decide`] is the whole of it for the operator: from what is known at one moment ([`View`]) it says what to write, what
+//! to do, and when to look again ([`Decision`]). The moment and every constant ([`Policy`]) are arguments, so a decision
+//! can be replayed. [`rule`] is the cause table, for those who explain decisions. [`hours`] and [`codes`] also serve the
+//! streamer, which asks the same questions earlier.
 
 mod cause;
 pub mod codes;
 mod decide;
+mod health;
 pub mod hours;
 mod incidents;
 pub mod ladder;
+mod notice;
 mod policy;
+mod rules;
 mod view;
+mod windows;
 
-pub use decide::{Decision, Notice, decide};
-pub use policy::Policy;
+pub use decide::{Decision, decide};
+pub use notice::Notice;
+pub use policy::{Policy, Region, Reset};
+pub use rules::{Critical, Restart, Rule, rule};
 pub use view::{Pod, Report, View};

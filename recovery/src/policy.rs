@@ -2,7 +2,7 @@
 
 use std::time::Duration as StdDuration;
 
-use marketstream_crds::{ActionKind, Duration};
+use marketstream_crds::{ActionKind, Day, Duration, MaintenanceWindow, MarketStreamSpec};
 use serde::{Deserialize, Serialize};
 
 /// Constants of recovery decisions; `--policy FILE` of the operator overrides them, for tests.
@@ -27,8 +27,110 @@ pub struct Policy {
     pub retry_pause_max: Duration,
     /// Pod rolls in 24 hours, over all incidents.
     pub rolls_per_day: usize,
+    /// For how long the budget of rolls counts as spent when the status of a pod that runs is gone, as after a restore
+    /// from a backup: how many there were is not known.
+    pub unknown_budget: Duration,
     /// Streams that fell silent within this time of each other share an incident.
     pub group_within: Duration,
+
+    /// How long a gateway without a log may refuse its API port and answer on its command port before that is a login
+    /// that waits for a person.
+    pub login_patience: Duration,
+    /// How long a refusal for a competing session counts. The canary renews it every minute at most.
+    pub competing_expires: Duration,
+    /// How long "Existing session" in the gateway's log counts.
+    pub competing_login_expires: Duration,
+    /// How long after a restored link (1101, 1102) silence is still the link's.
+    pub restored_expires: Duration,
+    /// How long after a restored link level 2 waits: the streamer looks after its streams by itself.
+    pub verify_restored: Duration,
+    /// How long a lost link to IBKR must last, outside of maintenance windows, before level 3.
+    pub upstream_patience: Duration,
+    /// How long a refusal for pacing counts. The longest pause is ten minutes.
+    pub pacing_expires: Duration,
+    /// How much later than its threshold level 4 comes for Pacing.
+    pub pacing_patience: Duration,
+    /// How long any other refusal counts. An unknown contract is asked for once a day.
+    pub refusal_expires: Duration,
+    /// How long after a login an answer about a contract may be wrong.
+    pub contract_patience: Duration,
+    /// How much later than a farm's break the last tick of its streams may come.
+    pub farm_within: Duration,
+    /// How long a tick that cannot be true counts.
+    pub corrupt_expires: Duration,
+
+    /// Margin after a maintenance window.
+    pub window_margin: Duration,
+    /// How long before its `autoRestartTime` the gateway counts as restarting.
+    pub restart_lead: Duration,
+    /// For how long it counts as restarting, lead included.
+    pub restart_length: Duration,
+    /// IBKR's own resets, by region.
+    pub resets: Vec<Reset>,
+}
+
+/// A reset of IBKR's servers.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Reset {
+    /// Whose servers.
+    pub region: Region,
+    /// When.
+    pub window: MaintenanceWindow,
+}
+
+/// Where the servers stand that a gateway logs in to.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
+pub enum Region {
+    /// North America, and whatever is not known.
+    America,
+    /// Europe and Africa.
+    Europe,
+    /// Asia and Australia.
+    Asia,
+}
+
+impl Region {
+    /// The region of the gateway's time zone. An external gateway has none; its user may give maintenance windows.
+    #[must_use]
+    pub fn of(spec: &MarketStreamSpec) -> Self {
+        let zone = spec.gateway.sidecar.as_ref().map_or("", |sidecar| sidecar.time_zone.as_str());
+        match zone.split('/').next().unwrap_or_default() {
+            "Europe" | "Africa" | "GB" | "GB-Eire" | "MET" | "CET" | "WET" | "EET" => Self::Europe,
+            "Asia" | "Australia" | "Hongkong" | "Japan" | "Singapore" | "ROK" => Self::Asia,
+            _ => Self::America,
+        }
+    }
+}
+
+/// IBKR's published reset times (ibkr.com, "System Status").
+fn resets() -> Vec<Reset> {
+    use Day::{Friday, Monday, Sunday, Thursday, Tuesday, Wednesday};
+    let reset = |region, days: &[Day], start: &str, minutes: u64, zone: &str| Reset {
+        region,
+        window: MaintenanceWindow {
+            days: days.to_vec(),
+            start: start.to_owned(),
+            duration: Duration::from_secs(minutes * 60),
+            time_zone: zone.to_owned(),
+        },
+    };
+    let weekend = |region| reset(region, &[Friday], "23:00", 240, "America/New_York");
+    vec![
+        reset(
+            Region::America,
+            &[Sunday, Monday, Tuesday, Wednesday, Thursday, Friday],
+            "00:15",
+            90,
+            "America/New_York",
+        ),
+        weekend(Region::America),
+        reset(Region::Europe, &[], "06:25", 80, "Europe/Zurich"),
+        weekend(Region::Europe),
+        reset(Region::Asia, &[], "04:45", 80, "Asia/Hong_Kong"),
+        reset(Region::Asia, &[], "20:15", 60, "Asia/Hong_Kong"),
+        weekend(Region::Asia),
+    ]
 }
 
 impl Default for Policy {
@@ -43,7 +145,24 @@ impl Default for Policy {
             retry_pause: Duration::from_secs(300),
             retry_pause_max: Duration::from_secs(3600),
             rolls_per_day: 6,
+            unknown_budget: Duration::from_secs(3600),
             group_within: Duration::from_secs(5),
+            login_patience: Duration::from_secs(240),
+            competing_expires: Duration::from_secs(150),
+            competing_login_expires: Duration::from_secs(15 * 60),
+            restored_expires: Duration::from_secs(600),
+            verify_restored: Duration::from_secs(90),
+            upstream_patience: Duration::from_secs(30 * 60),
+            pacing_expires: Duration::from_secs(15 * 60),
+            pacing_patience: Duration::from_secs(3600),
+            refusal_expires: Duration::from_secs(26 * 3600),
+            contract_patience: Duration::from_secs(15 * 60),
+            farm_within: Duration::from_secs(10),
+            corrupt_expires: Duration::from_secs(60),
+            window_margin: Duration::from_secs(300),
+            restart_lead: Duration::from_secs(60),
+            restart_length: Duration::from_secs(7 * 60),
+            resets: resets(),
         }
     }
 }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use marketstream_crds::{MarketStreamSpec, MarketStreamStatus, SocketState, StreamState, StreamStatus, StreamerStatus};
+use marketstream_crds::{
+    CommandPort, MarketStreamSpec, MarketStreamStatus, SocketState, StreamState, StreamStatus, StreamerStatus,
+    TradingMode, Upstream,
+};
 
 /// Everything that the operator knows at one moment. All stamps are of the operator's own clock.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +69,33 @@ impl<'a> View<'a> {
         self.streamer().is_some_and(|streamer| streamer.socket.state == SocketState::Connected)
     }
 
+    pub(crate) fn trading_mode(&self) -> Option<TradingMode> {
+        self.spec.gateway.sidecar.as_ref().map(|sidecar| sidecar.trading_mode)
+    }
+
+    /// Whether the gateway answers on its command port.
+    pub(crate) fn commands(&self) -> bool {
+        self.streamer().is_some_and(|streamer| streamer.command_port == Some(CommandPort::Up))
+    }
+
+    /// When the pause after too many requests ends.
+    pub(crate) fn pacing_end(&self) -> Option<Timestamp> {
+        let pause = self.streamer()?.pacing.as_ref()?;
+        Some(after(self.report.received, seconds(pause.remaining_seconds)))
+    }
+
+    /// When the link to IBKR came back, if it was lost in this session.
+    pub(crate) fn restored(&self) -> Option<Timestamp> {
+        let upstream = self.streamer()?.upstream.as_ref()?;
+        (upstream.state == Upstream::Up).then(|| before(self.report.received, upstream.for_seconds))
+    }
+
+    /// When a stream of this contract is stale.
+    pub(crate) fn stale_after(&self, contract: &str) -> Duration {
+        let own = self.spec.contracts.iter().find(|known| known.name == contract);
+        own.and_then(|contract| contract.stale_after).unwrap_or(self.spec.recovery.stale_after).get()
+    }
+
     pub(crate) fn streams(&self) -> &'a [StreamStatus] {
         self.streamer().map_or(&[], |streamer| &streamer.streams)
     }
@@ -93,8 +123,12 @@ pub(crate) fn after(time: Timestamp, span: Duration) -> Timestamp {
     time.checked_add(span).unwrap_or(Timestamp::MAX)
 }
 
-/// `time - seconds`, for the spans that a streamer reports.
-pub(crate) fn before(time: Timestamp, seconds: f64) -> Timestamp {
-    let span = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or_default();
-    time.checked_sub(span).unwrap_or(Timestamp::MIN)
+/// `time - ago`, for the spans that a streamer reports.
+pub(crate) fn before(time: Timestamp, ago: f64) -> Timestamp {
+    time.checked_sub(seconds(ago)).unwrap_or(Timestamp::MIN)
+}
+
+/// A span that a streamer reports, in seconds.
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or_default()
 }

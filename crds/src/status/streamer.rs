@@ -72,6 +72,7 @@ impl StreamerStatus {
         report.storage.failing_seconds = 0.0;
         for stream in &mut report.streams {
             stream.silent_seconds = 0.0;
+            stream.last_tick_seconds = None;
             if let Some(error) = &mut stream.error {
                 error.age_seconds = 0.0;
             }
@@ -275,6 +276,10 @@ pub struct StreamStatus {
     pub state: StreamState,
     /// For how long data that should have come did not, when this was written; 0 outside its session.
     pub silent_seconds: f64,
+    /// How many seconds ago its last tick came, when this was written; absent before the first. Silence counts within
+    /// sessions only, this counts through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_tick_seconds: Option<f64>,
     /// Since when the stream is in this state, on the streamer's clock.
     pub since: Time,
     /// Whether the contract's session is open.

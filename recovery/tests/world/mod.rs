@@ -99,6 +99,10 @@ impl World {
             coming: None,
             acknowledged: None,
         };
+        // An operator sees a MarketStream before its pod.
+        let pod = world.pod.take();
+        world.look();
+        world.pod = pod;
         world.report();
         world.look();
         world
@@ -285,6 +289,7 @@ impl World {
                 tick: if key.ends_with("Last") { TickType::Last } else { TickType::BidAsk },
                 state: stream.state,
                 silent_seconds: silent(stream.silent_since),
+                last_tick_seconds: Some(silent(stream.silent_since)),
                 since: now.into(),
                 session: stream.session,
                 error: stream.error.clone(),
