@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::{
     clock::{Clock, Now},
+    gateway::Gateway,
     notices::Link,
     plan::StreamKey,
     session::socket::Socket,
@@ -231,6 +232,8 @@ pub struct Facts {
     pub session: watch::Receiver<Arc<Snapshot>>,
     /// The recorder's.
     pub storage: watch::Receiver<StorageStatus>,
+    /// Of the gateway beside this process.
+    pub gateway: watch::Receiver<Gateway>,
     /// Counts.
     pub counters: Arc<Counters>,
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
 use kube::{
-    Api, Client,
+    Api, Client, ResourceExt,
     api::{ApiResource, Patch, PatchParams},
     core::Object,
     runtime::{WatchStreamExt, watcher},
@@ -98,12 +98,14 @@ impl Resource {
 }
 
 fn manifest(object: Seen) -> Manifest {
+    let retry_login = object.annotations().get(names::ANNOTATION_RETRY_LOGIN).cloned();
     let status = object.status.unwrap_or_default();
     Manifest {
         spec: object.spec,
         client_id: status.client_id,
         action: known(status.action, "status.action"),
         acknowledged: known(status.streamer.and_then(|streamer| streamer.action), "status.streamer.action"),
+        retry_login,
         stored: false,
     }
 }
@@ -118,7 +120,7 @@ fn known<T: DeserializeOwned>(value: Option<Value>, field: &str) -> Option<T> {
 fn stored(store: &Store) -> Option<Manifest> {
     let spec = store.spec()?;
     tracing::warn!("recording starts from the spec on the volume");
-    Some(Manifest { spec, client_id: None, action: None, acknowledged: None, stored: true })
+    Some(Manifest { spec, client_id: None, action: None, acknowledged: None, retry_login: None, stored: true })
 }
 
 impl Sink for Resource {

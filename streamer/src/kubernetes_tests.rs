@@ -70,7 +70,7 @@ async fn first_manifest(client: Client, store: Store) -> Option<Manifest> {
 async fn a_status_of_a_newer_operator_does_not_stop_the_recording() {
     let status = json!({
         "health": "Purple", "cause": "Gremlins", "clientId": 853,
-        "action": {"id": "1", "incident": "i", "kind": "RestartGateway", "clientId": 1, "podUID": "u",
+        "action": {"id": "1", "incident": "i", "kind": "Levitate", "clientId": 1, "podUID": "u",
             "issuedAt": "2026-11-24T00:00:00Z", "deadline": "2026-11-24T00:00:00Z"},
         "streamer": {"action": {"id": "0", "state": "Done"}},
     });
@@ -120,7 +120,7 @@ async fn without_the_api_server_the_spec_on_the_volume_serves_and_the_watch_name
 async fn a_report_names_nothing_but_its_own_part_of_the_status() {
     let (client, requests) = server(|_| (200, object(json!({}))));
     let data = tempfile::tempdir().unwrap();
-    let core = crate::runtime::Core::start(data.path(), "uid".to_owned()).unwrap();
+    let core = crate::runtime::Core::start(data.path(), "uid".to_owned(), crate::gateway::Place::in_pod()).unwrap();
     let identity = crate::status::Identity { pod: "demo-0".to_owned(), pod_uid: "uid".to_owned() };
     let status = crate::status::build(&core.facts(), &identity);
     core.stop();

@@ -11,6 +11,7 @@ pub mod cli;
 pub mod clock;
 pub mod engine;
 pub mod facts;
+pub mod gateway;
 pub mod health;
 pub mod http;
 pub mod kubernetes;

@@ -82,6 +82,7 @@ pub async fn run(mut facts: Facts, identity: Identity, sink: impl Sink, heart: A
                 // The senders live as long as the process.
                 _ = facts.session.changed() => {}
                 _ = facts.storage.changed() => {}
+                _ = facts.gateway.changed() => {}
                 () = tokio::time::sleep_until(wake) => {}
             }
             continue;

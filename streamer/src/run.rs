@@ -13,6 +13,7 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     cli::{Cli, Command, LogFormat, RunArgs, TicksArgs},
     facts::Heart,
+    gateway::{self, Place},
     http,
     kubernetes::Resource,
     report,
@@ -68,7 +69,8 @@ fn run(args: RunArgs) -> anyhow::Result<()> {
     let namespace = required(args.pod_namespace, "POD_NAMESPACE")?;
     let identity = Identity { pod: required(args.pod_name, "POD_NAME")?, pod_uid: required(args.pod_uid, "POD_UID")? };
 
-    let core = Core::start(&args.data_dir, identity.pod_uid.clone()).context("cannot start the session")?;
+    let core =
+        Core::start(&args.data_dir, identity.pod_uid.clone(), Place::in_pod()).context("cannot start the session")?;
     let stop = CancellationToken::new();
     let reporter_heart = Arc::new(Heart::new(core.facts().clock));
     let mut hearts = core.hearts();
@@ -91,7 +93,8 @@ fn run(args: RunArgs) -> anyhow::Result<()> {
             tracing::info!("ending");
             stop.cancel();
         };
-        tokio::join!(follow, report, end);
+        let beside = gateway::watch(Place::in_pod(), core.beside(), stop.clone());
+        tokio::join!(follow, report, beside, end);
         anyhow::Ok(())
     })?;
     core.stop();

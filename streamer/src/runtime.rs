@@ -7,13 +7,17 @@ use std::{
 };
 
 use marketstream_crds::Storage;
-use tokio::{runtime, sync::mpsc};
+use tokio::{
+    runtime,
+    sync::{mpsc, watch},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::Clock,
     engine::{Engine, Manifest, Tools},
     facts::{Counters, Facts, Heart},
+    gateway::{Gateway, Place},
     recorder::{Cadence, Recorder},
     store::Store,
 };
@@ -22,6 +26,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Core {
     facts: Facts,
+    beside: watch::Sender<Gateway>,
     manifests: mpsc::UnboundedSender<Manifest>,
     stop: CancellationToken,
     session: JoinHandle<()>,
@@ -30,11 +35,12 @@ pub struct Core {
 }
 
 impl Core {
-    /// Starts it on this data directory; `pod_uid` is whose actions it carries out. It waits for a manifest.
+    /// Starts it on this data directory; `pod_uid` is whose actions it carries out, `gateway` where a gateway beside
+    /// it would be. It waits for a manifest.
     ///
     /// # Errors
     /// When a thread or its runtime cannot be started.
-    pub fn start(data_dir: &Path, pod_uid: String) -> std::io::Result<Self> {
+    pub fn start(data_dir: &Path, pod_uid: String, gateway: Place) -> std::io::Result<Self> {
         let clock = Clock::start();
         let (session_heart, recorder_heart) = (Arc::new(Heart::new(clock)), Arc::new(Heart::new(clock)));
         let cadence = Cadence::from(&Storage::default());
@@ -46,8 +52,10 @@ impl Core {
             heart: session_heart.clone(),
             store: Store::new(data_dir),
             feed: recorder.feed(),
+            gateway,
         };
         let (engine, published) = Engine::new(tools, pod_uid);
+        let (watched, beside) = watch::channel(Gateway::default());
         let (manifests, inbox) = mpsc::unbounded_channel();
         let stop = CancellationToken::new();
         // One thread: with two the client library loses frames (measured), and it costs twice the CPU.
@@ -57,7 +65,8 @@ impl Core {
             .name("session".to_owned())
             .spawn(move || runtime.block_on(engine.run(inbox, stopped)))?;
         Ok(Self {
-            facts: Facts { clock, session: published, storage: recorder.storage(), counters },
+            facts: Facts { clock, session: published, storage: recorder.storage(), gateway: beside, counters },
+            beside: watched,
             manifests,
             stop,
             session,
@@ -70,6 +79,12 @@ impl Core {
     #[must_use]
     pub fn facts(&self) -> Facts {
         self.facts.clone()
+    }
+
+    /// Where what is known of the gateway beside this process goes.
+    #[must_use]
+    pub fn beside(&self) -> watch::Sender<Gateway> {
+        self.beside.clone()
     }
 
     /// Where manifests go.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use marketstream_crds::{
-    CorruptStatus, GatewayError, PacingStatus, SocketStatus, StreamState, StreamStatus, StreamerStatus, Time,
+    CorruptStatus, GatewayError, LoginStatus, PacingStatus, SocketStatus, StreamState, StreamStatus, StreamerStatus,
+    Time,
 };
 
 use crate::{facts::Facts, health::silence, session::socket::Socket};
@@ -26,6 +27,7 @@ pub struct Identity {
 pub fn build(facts: &Facts, identity: &Identity) -> StreamerStatus {
     let now = facts.clock.now();
     let snapshot = facts.session.borrow().clone();
+    let gateway = facts.gateway.borrow().clone();
     let streams: Vec<StreamStatus> = snapshot
         .streams
         .iter()
@@ -36,6 +38,7 @@ pub fn build(facts: &Facts, identity: &Identity) -> StreamerStatus {
                 tick: stream.key.tick,
                 state: stream.state,
                 silent_seconds: seconds(silent),
+                last_tick_seconds: stream.pulse.last_tick().map(|tick| seconds(now.mono.saturating_sub(tick))),
                 since: stream.since.into(),
                 session: stream.session,
                 error: stream.error.as_ref().map(|error| aged(error, now.wall)),
@@ -60,9 +63,12 @@ pub fn build(facts: &Facts, identity: &Identity) -> StreamerStatus {
         socket: socket(&snapshot.socket, now.mono),
         upstream: snapshot.link.upstream(now.mono),
         farms: snapshot.link.farms(now.mono),
-        // Known to those who read the gateway's log and speak to its command port; this session does neither.
-        command_port: None,
-        login: None,
+        command_port: gateway.command_port,
+        login: gateway.login.as_ref().map(|login| LoginStatus {
+            state: login.state,
+            for_seconds: seconds(age(login.at, now.wall)),
+            message: Some(text(&login.message)),
+        }),
         pacing: snapshot.cooldown.as_ref().filter(|cooldown| cooldown.until > now.mono).map(|cooldown| PacingStatus {
             remaining_seconds: seconds(cooldown.until.saturating_sub(now.mono)),
             code: cooldown.code,
@@ -86,10 +92,13 @@ fn socket(socket: &Socket, now: Duration) -> SocketStatus {
 }
 
 fn aged(error: &GatewayError, now: Timestamp) -> GatewayError {
-    // Both stamps are of this machine; a calendar that was set back makes it new again, which does no harm.
-    let age = now.duration_since(error.time.get());
-    let age = if age.is_negative() { Duration::ZERO } else { age.unsigned_abs() };
-    GatewayError { age_seconds: seconds(age), ..error.clone() }
+    GatewayError { age_seconds: seconds(age(error.time.get(), now)), ..error.clone() }
+}
+
+/// How long ago a stamp of this machine was. A calendar that was set back makes it new again, which does no harm.
+fn age(then: Timestamp, now: Timestamp) -> Duration {
+    let age = now.duration_since(then);
+    if age.is_negative() { Duration::ZERO } else { age.unsigned_abs() }
 }
 
 fn corrupt(age: Duration) -> CorruptStatus {

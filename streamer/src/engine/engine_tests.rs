@@ -21,8 +21,14 @@ impl Bench {
         let heart = Arc::new(Heart::new(clock));
         let cadence = crate::recorder::Cadence { flush: Duration::from_secs(1), sync: Duration::from_secs(1) };
         let recorder = Recorder::start(data.path().to_owned(), cadence, clock, heart.clone()).unwrap();
-        let tools =
-            Tools { clock, counters: Arc::default(), heart, store: Store::new(data.path()), feed: recorder.feed() };
+        let tools = Tools {
+            clock,
+            counters: Arc::default(),
+            heart,
+            store: Store::new(data.path()),
+            feed: recorder.feed(),
+            gateway: Place::in_pod(),
+        };
         let (mut engine, published) = Engine::new(tools, "uid".to_owned());
         let spec = spec(json!({
             "contracts": [
@@ -32,7 +38,14 @@ impl Bench {
             "gateway": {"external": {"host": "127.0.0.1", "ports": [1]}},
             "limits": {"tickByTick": 2},
         }));
-        engine.take_manifest(Manifest { spec, client_id: None, action: None, acknowledged: None, stored: false });
+        engine.take_manifest(Manifest {
+            spec,
+            client_id: None,
+            action: None,
+            acknowledged: None,
+            retry_login: None,
+            stored: false,
+        });
         Self { engine, published, recorder: Some(recorder), _data: data }
     }
 
@@ -167,6 +180,7 @@ async fn it_reports_only_after_the_resource_was_read() {
             heart: bench.engine.tools.heart.clone(),
             store: bench.engine.tools.store.clone(),
             feed: bench.engine.tools.feed.clone(),
+            gateway: Place::in_pod(),
         },
         "uid".to_owned(),
     );

@@ -1,6 +1,7 @@
 //! A new or changed manifest, taken in without disturbing what stays the same.
 
 use marketstream_crds::{Gateway, MarketStreamSpec};
+use marketstream_recovery::codes::OWN_LIMIT;
 
 use super::{
     Engine, Manifest,
@@ -14,13 +15,13 @@ use crate::{
     session::endpoints::{ClientIds, endpoints},
 };
 
-/// The code of a refusal that is our own, not the gateway's.
-const OWN_REFUSAL: i32 = 0;
-
 impl Engine {
     pub(super) fn take_manifest(&mut self, manifest: Manifest) {
         let now = self.now();
-        let Manifest { spec, client_id, action, acknowledged, stored } = manifest;
+        let Manifest { spec, client_id, action, acknowledged, retry_login, stored } = manifest;
+        if let Some(request) = retry_login {
+            self.request_login(request);
+        }
         match &mut self.ids {
             Some(ids) => ids.update(spec.gateway.client_id, client_id),
             None => self.ids = Some(ClientIds::new(spec.gateway.client_id, client_id, self.tools.store.client_id())),
@@ -83,7 +84,7 @@ impl Engine {
                 stream.cancel();
                 stream.wanted_at = None;
                 if !stream.is_refused_by(Origin::Lines) {
-                    stream.refuse(Origin::Lines, OWN_REFUSAL, &no_line(spec), now);
+                    stream.refuse(Origin::Lines, OWN_LIMIT, &no_line(spec), now);
                 }
             }
             stream.lined = lined;

@@ -27,6 +27,7 @@ use crate::{
     canary::Canary,
     clock::{Clock, Now},
     facts::{Cooldown, Counters, Heart, Snapshot, StreamFacts},
+    gateway::Place,
     notices::Link,
     pacing::Spacing,
     plan::StreamKey,
@@ -60,6 +61,8 @@ pub struct Manifest {
     pub action: Option<Action>,
     /// `status.streamer.action`.
     pub acknowledged: Option<ActionStatus>,
+    /// A person's request for a login, by annotation.
+    pub retry_login: Option<String>,
     /// It comes from the volume, not from the API server: it says nothing about actions.
     pub stored: bool,
 }
@@ -110,6 +113,13 @@ pub enum Event {
         /// Which stream.
         key: StreamKey,
     },
+    /// The gateway was told to restart, or could not be.
+    GatewayRestart {
+        /// Which action asked for it.
+        action: String,
+        /// Its answer.
+        outcome: std::io::Result<String>,
+    },
     /// A subscription has ended.
     StreamEnded {
         /// Which stream.
@@ -133,6 +143,8 @@ pub struct Tools {
     pub store: Store,
     /// Where ticks go.
     pub feed: Feed,
+    /// The gateway beside this process.
+    pub gateway: Place,
 }
 
 /// The engine.
@@ -261,6 +273,7 @@ impl Engine {
             Event::Lost { generation, failure } if generation == self.generation => self.lost(&failure, now),
             Event::Notice { generation, notice } if generation == self.generation => self.notice(&notice, now),
             Event::Details { serial, contract, outcome } => self.details(serial, &contract, *outcome, now),
+            Event::GatewayRestart { action, outcome } => self.gateway_restart(&action, outcome),
             Event::Tick { key } => self.ticked(&key, now),
             Event::StreamEnded { key, serial, end } => self.stream_ended(&key, serial, end, now),
             Event::Connected { .. } | Event::NotConnected { .. } | Event::Lost { .. } | Event::Notice { .. } => {

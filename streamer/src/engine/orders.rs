@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use marketstream_crds::{Action, ActionKind, ActionState};
 
-use super::Engine;
+use super::{Engine, Event};
 use crate::{clock::Now, plan::StreamKey};
 
 impl Engine {
@@ -21,13 +21,40 @@ impl Engine {
                 self.end_session(now);
                 self.pending = Some((action.id.clone(), BTreeSet::new()));
             }
-            ActionKind::RestartGateway => {
-                let reason = "the gateway's command port is not known to this streamer".to_owned();
-                self.desk.settle(&action.id, ActionState::Failed, reason);
-            }
+            ActionKind::RestartGateway => self.restart_gateway(action.id.clone()),
             // The operator deletes the pod; nothing is left to do for the process in it.
             ActionKind::RollPod => {}
         }
+    }
+
+    fn restart_gateway(&self, action: String) {
+        let (place, events) = (self.tools.gateway.clone(), self.events.clone());
+        tokio::spawn(async move {
+            let outcome = place.restart().await;
+            // Nobody listens only when the process ends.
+            let _ = events.send(Event::GatewayRestart { action, outcome });
+        });
+    }
+
+    /// The session ends with the gateway, and the next one is made as after any other end.
+    pub(super) fn gateway_restart(&mut self, action: &str, outcome: std::io::Result<String>) {
+        let (state, message) = match outcome {
+            Ok(answer) if answer.is_empty() => (ActionState::Done, "the gateway was told to restart".to_owned()),
+            Ok(answer) => (ActionState::Done, format!("the gateway was told to restart: {answer}")),
+            Err(error) => (ActionState::Failed, format!("the gateway's command port: {error}")),
+        };
+        self.desk.settle(action, state, message);
+    }
+
+    /// Passes a person's request for a login on.
+    pub(super) fn request_login(&self, request: String) {
+        let place = self.tools.gateway.clone();
+        tokio::task::spawn_blocking(move || match place.request_login(&request) {
+            Ok(()) => {}
+            // Somebody else's gateway has no gate.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => tracing::warn!(%error, "the request for a login cannot be passed on"),
+        });
     }
 
     fn restart_streams(&mut self, action: &Action, now: Now) {

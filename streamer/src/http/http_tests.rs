@@ -15,7 +15,7 @@ async fn get(view: &View, path: &str) -> (StatusCode, String) {
 #[tokio::test]
 async fn without_a_session_it_is_alive_and_not_ready() {
     let data = tempfile::tempdir().unwrap();
-    let core = Core::start(data.path(), "uid".to_owned()).unwrap();
+    let core = Core::start(data.path(), "uid".to_owned(), crate::gateway::Place::in_pod()).unwrap();
     let view = View { facts: core.facts(), hearts: core.hearts() };
     assert_eq!(get(&view, "/livez").await, (StatusCode::OK, "ok\n".to_owned()));
     let (status, reason) = get(&view, "/readyz").await;

@@ -12,6 +12,7 @@ use ib_gateway_sim::{
 use marketstream_crds::{Action, ActionKind, MarketStreamSpec, StreamStatus, StreamerStatus};
 use marketstream_streamer::{
     engine::Manifest,
+    gateway::Place,
     runtime::Core,
     status::{Identity, build},
     ticks::{self, Selection},
@@ -96,7 +97,7 @@ pub struct Streamer {
 
 impl Streamer {
     pub fn start(data: &Path) -> Self {
-        Self { core: Some(Core::start(data, UID.to_owned()).unwrap()) }
+        Self { core: Some(Core::start(data, UID.to_owned(), Place::in_pod()).unwrap()) }
     }
 
     fn core(&self) -> &Core {
@@ -108,7 +109,8 @@ impl Streamer {
     }
 
     pub fn send(&self, spec: &MarketStreamSpec, client_id: Option<i32>, action: Option<Action>) {
-        let manifest = Manifest { spec: spec.clone(), client_id, action, acknowledged: None, stored: false };
+        let manifest =
+            Manifest { spec: spec.clone(), client_id, action, acknowledged: None, retry_login: None, stored: false };
         self.core().manifests().send(manifest).unwrap();
     }
 
