@@ -6,6 +6,7 @@ mod admin;
 pub mod clock;
 pub mod config;
 pub mod faults;
+pub mod history;
 pub mod journal;
 pub mod judge;
 pub mod market;
