@@ -80,6 +80,11 @@ build: ## Build the programs for release
 	@$(STEP) "programs for release" cargo build --quiet --locked --release $(foreach program,$(PROGRAMS),--bin $(program))
 	@$(STEP) "login gate, static" mk/static marketstream-gate $(programs)
 
+.PHONY: plugin
+plugin: ## Build the kubectl plugin, and say where it is
+	@$(STEP) "kubectl plugin" cargo build --quiet --locked --release --bin kubectl-marketstream
+	@echo "  put it into PATH: install -m 0755 $(programs)/kubectl-marketstream /usr/local/bin/"
+
 .PHONY: images
 images: build ticks ## Build the container images as OCI archives
 	@$(STEP) "images" e2e/images/build.sh $(programs) $(IMAGES) $(MARKETSTREAM_TAG)
