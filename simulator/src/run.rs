@@ -35,8 +35,8 @@ pub(crate) fn prepare(files: &Prepare) -> anyhow::Result<()> {
         facts.quotes,
         facts.crossed,
         facts.trades,
-        f64::from(facts.longest_quote_pause_ms) / 1_000.0,
-        f64::from(facts.longest_trade_pause_ms) / 1_000.0,
+        facts.longest_quote_pause_ms as f64 / 1_000.0,
+        facts.longest_trade_pause_ms as f64 / 1_000.0,
     );
     Ok(())
 }

@@ -13,11 +13,11 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::faults::Fault;
+use crate::faults::{Fault, KINDS};
 use crate::journal::query;
 use crate::market::Stream;
 use crate::market::tick::TickType;
-use crate::server::Core;
+use crate::server::{BeginError, Core};
 
 /// Longest span of one journal query, seconds: an answer is built in memory.
 const MAX_SPAN_S: i64 = 24 * 3_600;
@@ -26,20 +26,25 @@ type Parameters = Query<HashMap<String, String>>;
 
 /// Serves until the simulator stops.
 pub(crate) async fn serve(core: Arc<Core>, listener: TcpListener) {
-    let app = Router::new()
+    if let Err(error) = axum::serve(listener, router(core)).await {
+        tracing::error!(%error, "admin server ended");
+    }
+}
+
+/// The routes. A scenario takes them too.
+pub(crate) fn router(core: Arc<Core>) -> Router {
+    Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/status", get(status))
         .route("/sessions", get(sessions))
         .route("/requests", get(requests))
         .route("/journal", get(journal))
         .route("/faults", get(list_faults).post(begin_fault).delete(end_faults))
+        .route("/faults/kinds", get(async || Json(KINDS)))
         .route("/faults/{id}", delete(end_fault))
         .route("/sockets/close", post(close_sockets))
         .route("/crash", post(crash))
-        .with_state(core);
-    if let Err(error) = axum::serve(listener, app).await {
-        tracing::error!(%error, "admin server ended");
-    }
+        .with_state(core)
 }
 
 /// An answer to a request that cannot be served.
@@ -54,6 +59,15 @@ impl Problem {
 impl From<std::io::Error> for Problem {
     fn from(error: std::io::Error) -> Self {
         Self(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+    }
+}
+
+impl From<BeginError> for Problem {
+    fn from(error: BeginError) -> Self {
+        match error {
+            BeginError::Io(error) => error.into(),
+            BeginError::Burst(error) => Self::bad(error.to_string()),
+        }
     }
 }
 
@@ -117,10 +131,13 @@ fn journal_lines(
         streams.insert(Stream { con_id, tick });
     }
     streams.retain(|stream| con_id.is_none_or(|id| id == stream.con_id) && tick.is_none_or(|t| t == stream.tick));
-    let mut sent = core.journal.sent(span.0, span.1)?;
+    let mut evidence = query::Evidence {
+        sent: core.journal.sent(span.0, span.1)?,
+        altered: core.altered.ticks(span)?,
+    };
     let now_us = core.clock.now_us();
     let mut lines = Vec::new();
-    for tick in query::ticks(&core.market, streams, span, now_us, &mut sent) {
+    for tick in query::ticks(&core.market, streams, span, now_us, &mut evidence) {
         serde_json::to_writer(&mut lines, &tick)?;
         lines.push(b'\n');
     }

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Cure, Fault, Refusal};
+use super::{Alteration, Connections, Cure, Fault, Refusal};
 use crate::market::Stream;
 
 /// A fault in force.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Active {
     /// Names it, never used again.
     pub id: u64,
@@ -20,6 +20,17 @@ pub struct Active {
     /// What goes wrong.
     #[serde(flatten)]
     pub fault: Fault,
+}
+
+impl Active {
+    /// Whether a client that is not cured has it: by its subscription's and its connection's begin.
+    fn lasts_for(&self, cure: Cure, subscribed_us: i64, connected_us: i64) -> bool {
+        match cure {
+            Cure::Resubscribe => subscribed_us <= self.since_us,
+            Cure::Reconnect => connected_us <= self.since_us,
+            Cure::Restart | Cure::Never => true,
+        }
+    }
 }
 
 /// All faults in force.
@@ -52,7 +63,16 @@ impl FaultBook {
             let fault = Fault::from_json(&Value::Object(fields)).map_err(io::Error::other)?;
             book.active.insert(id, Active { id, since_us, fault });
         }
+        book.login()?;
         Ok(book)
+    }
+
+    /// A new login ends what only a restart cures, and says what that was.
+    ///
+    /// # Errors
+    /// When the file cannot be written; the faults are ended all the same.
+    pub fn login(&mut self) -> io::Result<Vec<u64>> {
+        self.end_all(|active| active.fault.cure() == Some(Cure::Restart))
     }
 
     fn save(&self) -> io::Result<()> {
@@ -68,14 +88,16 @@ impl FaultBook {
         self.active.values().cloned().collect()
     }
 
-    /// Begins a fault and returns its id.
+    /// Begins a fault and returns its id. One that happens once has an id and is not kept.
     ///
     /// # Errors
     /// When the file cannot be written; the fault is in force all the same.
     pub fn begin(&mut self, fault: Fault, now_us: i64) -> io::Result<u64> {
         let id = self.next_id;
         self.next_id += 1;
-        self.active.insert(id, Active { id, since_us: now_us, fault });
+        if fault.lasts() {
+            self.active.insert(id, Active { id, since_us: now_us, fault });
+        }
         self.save()?;
         Ok(id)
     }
@@ -85,12 +107,16 @@ impl FaultBook {
     /// # Errors
     /// When the file cannot be written; the faults are ended all the same.
     pub fn end(&mut self, id: Option<u64>) -> io::Result<Vec<u64>> {
-        let (ended, kept) = std::mem::take(&mut self.active)
-            .into_iter()
-            .partition::<BTreeMap<_, _>, _>(|(key, _)| id.is_none_or(|id| id == *key));
-        self.active = kept;
-        self.save()?;
-        Ok(ended.into_keys().collect())
+        self.end_all(|active| id.is_none_or(|id| id == active.id))
+    }
+
+    fn end_all(&mut self, ends: impl Fn(&Active) -> bool) -> io::Result<Vec<u64>> {
+        let ended: Vec<u64> = self.active.values().filter(|active| ends(active)).map(|active| active.id).collect();
+        if !ended.is_empty() {
+            self.active.retain(|id, _| !ended.contains(id));
+            self.save()?;
+        }
+        Ok(ended)
     }
 
     fn faults(&self) -> impl Iterator<Item = &Fault> {
@@ -109,6 +135,48 @@ impl FaultBook {
         self.faults().any(|fault| *fault == Fault::Hang)
     }
 
+    /// Whether handshakes are answered.
+    #[must_use]
+    pub fn handshakes(&self) -> bool {
+        !self.faults().any(|fault| *fault == Fault::NoHandshake)
+    }
+
+    /// Whether packets of connections that exist are dropped.
+    #[must_use]
+    pub fn drops_old(&self) -> bool {
+        self.drops(Connections::New)
+    }
+
+    /// Whether packets of new connections are dropped.
+    #[must_use]
+    pub fn drops_new(&self) -> bool {
+        self.drops(Connections::Old)
+    }
+
+    fn drops(&self, not: Connections) -> bool {
+        self.faults().any(|fault| matches!(fault, Fault::Blackhole { connections } if *connections != not))
+    }
+
+    /// How fast the line to each client is, bytes a second; `None` when it is not slowed down.
+    #[must_use]
+    pub fn bytes_per_s(&self) -> Option<u32> {
+        let speed = |fault: &Fault| match fault {
+            Fault::SlowLink { bytes_per_s } => Some(*bytes_per_s),
+            _ => None,
+        };
+        self.faults().filter_map(speed).min()
+    }
+
+    /// How old the data of a new subscription is, seconds; `None` when it is live.
+    #[must_use]
+    pub fn delay_s(&self, stream: Stream) -> Option<u32> {
+        let delay = |fault: &Fault| match fault {
+            Fault::Delayed { scope, by_s } if scope.covers(stream) => Some(*by_s),
+            _ => None,
+        };
+        self.faults().filter_map(delay).max()
+    }
+
     /// Whether a client id counts as taken.
     #[must_use]
     pub fn holds_client_id(&self, id: i32) -> bool {
@@ -122,15 +190,33 @@ impl FaultBook {
         self.active.values().any(|active| match &active.fault {
             Fault::Hang => true,
             Fault::Silence { scope, cure } => {
-                scope.covers(stream)
-                    && match cure {
-                        Cure::Resubscribe => subscribed_us <= active.since_us,
-                        Cure::Reconnect => connected_us <= active.since_us,
-                        Cure::Never => true,
-                    }
+                scope.covers(stream) && active.lasts_for(*cure, subscribed_us, connected_us)
             }
             _ => false,
         })
+    }
+
+    /// What is wrong with the ticks of a subscription of that age, on a connection of that age (microseconds since the
+    /// epoch); `None` when nothing is.
+    #[must_use]
+    pub fn alteration(&self, stream: Stream, subscribed_us: i64, connected_us: i64) -> Option<Alteration> {
+        let mut altered: Option<Alteration> = None;
+        for active in self.active.values() {
+            match &active.fault {
+                Fault::WrongPrices { scope, cure, offset }
+                    if scope.covers(stream) && active.lasts_for(*cure, subscribed_us, connected_us) =>
+                {
+                    altered.get_or_insert_default().offset += offset;
+                }
+                Fault::ZeroFields { scope, cure, fields }
+                    if scope.covers(stream) && active.lasts_for(*cure, subscribed_us, connected_us) =>
+                {
+                    altered.get_or_insert_default().zero(fields);
+                }
+                _ => {}
+            }
+        }
+        altered
     }
 
     /// The answer to a new tick-by-tick request, when a fault makes one.
@@ -200,6 +286,40 @@ mod tests {
         assert_eq!(second.end(None).unwrap(), [1, 2]);
         assert_eq!(book(&dir).begin(Fault::Refuse, 300).unwrap(), 3);
         assert!(!book(&dir).listens());
+    }
+
+    #[test]
+    fn alterations_follow_scope_and_cure_and_add_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut book = book(&dir);
+        let scope = Scope::Tick(TickType::Last);
+        book.begin(Fault::WrongPrices { scope, cure: Cure::Reconnect, offset: 0.5 }, 100).unwrap();
+        book.begin(Fault::WrongPrices { scope: Scope::All, cure: Cure::Never, offset: 1.0 }, 100).unwrap();
+        let offset = |stream, subscribed, connected| {
+            book.alteration(stream, subscribed, connected).map(|altered| altered.offset)
+        };
+        assert_eq!(offset(STREAM, 150, 100), Some(1.5));
+        assert_eq!(offset(STREAM, 150, 101), Some(1.0));
+        assert_eq!(offset(OTHER, 50, 50), Some(1.0));
+        book.end(None).unwrap();
+        assert_eq!(book.alteration(STREAM, 50, 50), None);
+    }
+
+    #[test]
+    fn a_restart_ends_what_it_cures_and_what_happens_once_is_not_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut first = book(&dir);
+        first.begin(silence(Cure::Restart), 100).unwrap();
+        first.begin(Fault::Blackhole { connections: Connections::Old }, 100).unwrap();
+        assert_eq!(first.begin(Fault::HalfFrame, 100).unwrap(), 3);
+        assert!(first.withholds(STREAM, 200, 200));
+        assert!(first.drops_old() && !first.drops_new());
+        let mut second = book(&dir);
+        assert!(!second.withholds(STREAM, 200, 200));
+        assert_eq!(second.list().len(), 1);
+        assert_eq!(second.end(Some(3)).unwrap(), [0; 0]);
+        assert_eq!(second.begin(Fault::SlowLink { bytes_per_s: 7 }, 1).unwrap(), 4);
+        assert_eq!(second.bytes_per_s(), Some(7));
     }
 
     #[test]

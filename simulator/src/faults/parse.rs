@@ -5,7 +5,8 @@ use serde::de::DeserializeOwned;
 use serde::ser::SerializeMap;
 use serde_json::{Map, Value};
 
-use super::{Cure, Fault, Scope};
+use super::garbage::Garbage;
+use super::{Connections, Cure, Fault, KINDS, Scope, ZeroField};
 use crate::market::tick::TickType;
 
 /// Why a JSON value is not a fault.
@@ -30,7 +31,14 @@ pub enum FaultError {
     Unknown(String),
 }
 
-const KINDS: &str = "must be one of silence, refuse, hang, competing, reject, client_id_in_use";
+/// What the ticks of a delayed subscription are late by when the fault does not say, seconds: as the original's are.
+const DELAY_S: u32 = 900;
+
+/// Longest delay: the journal has room for a send that much after the tick.
+const MAX_DELAY_S: u32 = 1_800;
+const MAX_BYTES_PER_S: u32 = 1_000_000_000;
+/// Most ticks of one burst: an index in a second has 21 bits on disk.
+const MAX_BURST: u32 = 1_000_000;
 
 impl Fault {
     /// Reads a fault, for example `{"kind":"silence","scope":{"all":true},"cure":"Never"}`.
@@ -42,8 +50,33 @@ impl Fault {
         let kind: String = fields.required("kind")?;
         let fault = match kind.as_str() {
             "silence" => Self::Silence { scope: scope(&mut fields)?, cure: cure(&mut fields)? },
+            "wrong_prices" => {
+                let (scope, cure) = (scope(&mut fields)?, cure(&mut fields)?);
+                let offset: f64 = fields.required("offset")?;
+                if offset == 0.0 || !offset.is_finite() {
+                    return Err(bad("offset", "must be a number other than 0"));
+                }
+                Self::WrongPrices { scope, cure, offset }
+            }
+            "zero_fields" => Self::ZeroFields {
+                scope: scope(&mut fields)?,
+                cure: cure(&mut fields)?,
+                fields: zero_fields(&mut fields)?,
+            },
+            "delayed" => Self::Delayed {
+                scope: scope(&mut fields)?,
+                by_s: fields.number("by_s", Some(DELAY_S), MAX_DELAY_S)?,
+            },
             "refuse" => Self::Refuse,
             "hang" => Self::Hang,
+            "no_handshake" => Self::NoHandshake,
+            "blackhole" => Self::Blackhole {
+                connections: fields.one_of(
+                    "connections",
+                    &[("old", Connections::Old), ("new", Connections::New), ("all", Connections::All)],
+                )?,
+            },
+            "slow_link" => Self::SlowLink { bytes_per_s: fields.number("bytes_per_s", None, MAX_BYTES_PER_S)? },
             "competing" => Self::Competing,
             "reject" => Self::Reject {
                 scope: scope(&mut fields)?,
@@ -51,12 +84,38 @@ impl Fault {
                 text: fields.required("text")?,
             },
             "client_id_in_use" => Self::ClientIdInUse { client_id: fields.required("client_id")? },
-            _ => return Err(FaultError::Bad { field: "kind", what: KINDS.to_owned() }),
+            "lose_subscriptions" => {
+                Self::LoseSubscriptions { scope: scope(&mut fields)?, every: fields.number("every", Some(1), u32::MAX)? }
+            }
+            "half_frame" => Self::HalfFrame,
+            "garbage" => {
+                Self::Garbage { scope: scope(&mut fields)?, what: fields.one_of("what", &Garbage::ALL)? }
+            }
+            "burst" => Self::Burst {
+                con_id: fields.required("con_id")?,
+                tick: fields.one_of("tick", &TICKS)?,
+                ticks: fields.number("ticks", None, MAX_BURST)?,
+            },
+            _ => return Err(bad("kind", &one_of(KINDS.iter().map(|kind| kind.kind)))),
         };
         fields.finish()?;
         Ok(fault)
     }
 }
+
+const TICKS: [(&str, TickType); 4] = [
+    ("Last", TickType::Last),
+    ("AllLast", TickType::AllLast),
+    ("BidAsk", TickType::BidAsk),
+    ("MidPoint", TickType::MidPoint),
+];
+
+const CURES: [(&str, Cure); 4] = [
+    ("Resubscribe", Cure::Resubscribe),
+    ("Reconnect", Cure::Reconnect),
+    ("Restart", Cure::Restart),
+    ("Never", Cure::Never),
+];
 
 fn scope(fields: &mut Fields) -> Result<Scope, FaultError> {
     let value: Value = fields.required("scope")?;
@@ -64,32 +123,45 @@ fn scope(fields: &mut Fields) -> Result<Scope, FaultError> {
     let all: Option<bool> = inner.optional("all")?;
     let con_id: Option<i32> = inner.optional("con_id")?;
     let tick: Option<String> = inner.optional("tick")?;
+    let tick = tick.map(|name| pick("tick", &name, &TICKS)).transpose()?;
     inner.finish()?;
-    let tick = match tick {
-        None => None,
-        Some(name) => {
-            let what = "must be one of Last, AllLast, BidAsk, MidPoint".to_owned();
-            Some(TickType::from_name(&name).ok_or(FaultError::Bad { field: "tick", what })?)
-        }
-    };
     match (all, con_id, tick) {
         (Some(true), None, None) => Ok(Scope::All),
         (None | Some(false), Some(con_id), tick) => Ok(Scope::Contract { con_id, tick }),
-        _ => Err(FaultError::Bad {
-            field: "scope",
-            what: "must be {\"all\":true}, or {\"con_id\":N} with or without \"tick\"".to_owned(),
-        }),
+        (None | Some(false), None, Some(tick)) => Ok(Scope::Tick(tick)),
+        _ => Err(bad("scope", "must be {\"all\":true}, or {\"con_id\":N}, {\"tick\":T} or both")),
     }
 }
 
 fn cure(fields: &mut Fields) -> Result<Cure, FaultError> {
-    let name: String = fields.required("cure")?;
-    match name.as_str() {
-        "Resubscribe" => Ok(Cure::Resubscribe),
-        "Reconnect" => Ok(Cure::Reconnect),
-        "Never" => Ok(Cure::Never),
-        _ => Err(FaultError::Bad { field: "cure", what: "must be one of Resubscribe, Reconnect, Never".to_owned() }),
+    fields.one_of("cure", &CURES)
+}
+
+fn zero_fields(fields: &mut Fields) -> Result<Vec<ZeroField>, FaultError> {
+    const NAMES: [(&str, ZeroField); 3] =
+        [("time", ZeroField::Time), ("price", ZeroField::Price), ("size", ZeroField::Size)];
+    let names: Vec<String> = fields.required("fields")?;
+    if names.is_empty() {
+        return Err(bad("fields", &format!("must be a list of {}", one_of_names(&NAMES))));
     }
+    names.iter().map(|name| pick("fields", name, &NAMES)).collect()
+}
+
+fn bad(field: &'static str, what: &str) -> FaultError {
+    FaultError::Bad { field, what: what.to_owned() }
+}
+
+fn one_of<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    format!("must be one of {}", names.collect::<Vec<_>>().join(", "))
+}
+
+fn one_of_names<T>(names: &[(&str, T)]) -> String {
+    names.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
+
+fn pick<T: Copy>(field: &'static str, name: &str, names: &[(&str, T)]) -> Result<T, FaultError> {
+    let found = names.iter().find(|(known, _)| *known == name);
+    found.map(|(_, value)| *value).ok_or_else(|| bad(field, &format!("must be one of {}", one_of_names(names))))
 }
 
 impl Serialize for Scope {
@@ -103,6 +175,7 @@ impl Serialize for Scope {
                     map.serialize_entry("tick", tick)?;
                 }
             }
+            Self::Tick(tick) => map.serialize_entry("tick", tick)?,
         }
         map.end()
     }
@@ -125,6 +198,19 @@ impl Fields {
         self.optional(field)?.ok_or(FaultError::Missing(field))
     }
 
+    /// A name out of a list.
+    fn one_of<T: Copy>(&mut self, field: &'static str, names: &[(&str, T)]) -> Result<T, FaultError> {
+        let name: String = self.required(field)?;
+        pick(field, &name, names)
+    }
+
+    /// A number from 1 to `max`.
+    fn number(&mut self, field: &'static str, default: Option<u32>, max: u32) -> Result<u32, FaultError> {
+        let number: Option<u32> = self.optional(field)?;
+        let number = number.or(default).ok_or(FaultError::Missing(field))?;
+        if (1..=max).contains(&number) { Ok(number) } else { Err(bad(field, &format!("must be 1 to {max}"))) }
+    }
+
     fn finish(self) -> Result<(), FaultError> {
         self.0.into_iter().next().map_or(Ok(()), |(field, _)| Err(FaultError::Unknown(field)))
     }
@@ -142,6 +228,17 @@ mod tests {
             json!({"kind": "silence", "scope": {"all": true}, "cure": "Never"}),
             json!({"kind": "silence", "scope": {"con_id": 5}, "cure": "Resubscribe"}),
             json!({"kind": "silence", "scope": {"con_id": 5, "tick": "BidAsk"}, "cure": "Reconnect"}),
+            json!({"kind": "silence", "scope": {"tick": "Last"}, "cure": "Restart"}),
+            json!({"kind": "wrong_prices", "scope": {"all": true}, "cure": "Resubscribe", "offset": -0.25}),
+            json!({"kind": "zero_fields", "scope": {"con_id": 5}, "cure": "Never", "fields": ["time", "price", "size"]}),
+            json!({"kind": "delayed", "scope": {"con_id": 5}, "by_s": 60}),
+            json!({"kind": "no_handshake"}),
+            json!({"kind": "blackhole", "connections": "new"}),
+            json!({"kind": "slow_link", "bytes_per_s": 1000}),
+            json!({"kind": "lose_subscriptions", "scope": {"all": true}, "every": 2}),
+            json!({"kind": "half_frame"}),
+            json!({"kind": "garbage", "scope": {"all": true}, "what": "bad_size"}),
+            json!({"kind": "burst", "con_id": 5, "tick": "BidAsk", "ticks": 1_000_000}),
             json!({"kind": "refuse"}),
             json!({"kind": "hang"}),
             json!({"kind": "competing"}),
@@ -151,9 +248,45 @@ mod tests {
             let fault = Fault::from_json(&value).unwrap();
             assert_eq!(serde_json::to_value(&fault).unwrap(), value);
         }
+        let delayed = json!({"kind": "delayed", "scope": {"all": true}});
+        assert_eq!(Fault::from_json(&delayed), Ok(Fault::Delayed { scope: Scope::All, by_s: DELAY_S }));
         let null = json!({"kind": "silence", "scope": {"con_id": 5, "tick": null}, "cure": "Never"});
         let scope = Scope::Contract { con_id: 5, tick: None };
         assert_eq!(Fault::from_json(&null), Ok(Fault::Silence { scope, cure: Cure::Never }));
+    }
+
+    /// The list that the admin port shows is the list that is read.
+    #[test]
+    fn every_kind_is_read_and_told_with_all_its_fields() {
+        for kind in KINDS {
+            let example = |name: &str| match name {
+                "scope" => json!({"all": true}),
+                "cure" => json!("Never"),
+                "tick" => json!("Last"),
+                "fields" => json!(["time"]),
+                "connections" => json!("old"),
+                "what" => json!("random"),
+                "text" => json!("no"),
+                _ => json!(1),
+            };
+            let mut value = json!({"kind": kind.kind});
+            for field in kind.fields.iter().filter(|field| !field.optional) {
+                value[field.name] = example(field.name);
+            }
+            let fault = Fault::from_json(&value).unwrap();
+            assert_eq!(fault.lasts(), kind.lasts, "{}", kind.kind);
+            for field in kind.fields {
+                value[field.name] = example(field.name);
+                assert!(Fault::from_json(&value).is_ok(), "{} {}", kind.kind, field.name);
+            }
+            let known = serde_json::to_value(&fault).unwrap();
+            assert_eq!(known.as_object().unwrap().len(), kind.fields.len() + 1, "{}", kind.kind);
+            for field in kind.fields.iter().filter(|field| !field.optional) {
+                let mut lacking = value.clone();
+                lacking.as_object_mut().unwrap().remove(field.name);
+                assert_eq!(Fault::from_json(&lacking).unwrap_err(), FaultError::Missing(field.name));
+            }
+        }
     }
 
     #[test]
@@ -161,7 +294,16 @@ mod tests {
         let message = |value: Value| Fault::from_json(&value).unwrap_err().to_string();
         assert_eq!(message(json!([])), "the fault must be a JSON object");
         assert_eq!(message(json!({})), "kind is missing");
-        assert_eq!(message(json!({"kind": "sulk"})), format!("kind: {KINDS}"));
+        assert!(message(json!({"kind": "sulk"})).starts_with("kind: must be one of silence, "));
+        let blackhole = json!({"kind": "blackhole", "connections": "some"});
+        assert_eq!(message(blackhole), "connections: must be one of old, new, all");
+        assert_eq!(message(json!({"kind": "slow_link", "bytes_per_s": 0})), "bytes_per_s: must be 1 to 1000000000");
+        let burst = json!({"kind": "burst", "con_id": 5, "tick": "BidAsk", "ticks": 1_000_001});
+        assert_eq!(message(burst), "ticks: must be 1 to 1000000");
+        let wrong = json!({"kind": "wrong_prices", "scope": {"all": true}, "cure": "Never", "offset": 0});
+        assert_eq!(message(wrong), "offset: must be a number other than 0");
+        let zero = json!({"kind": "zero_fields", "scope": {"all": true}, "cure": "Never", "fields": ["bid"]});
+        assert_eq!(message(zero), "fields: must be one of time, price, size");
         assert_eq!(message(json!({"kind": "hang", "for_s": 3})), "unknown field for_s");
         assert_eq!(message(json!({"kind": "silence", "cure": "Never"})), "scope is missing");
         let silence = |scope: Value| json!({"kind": "silence", "scope": scope, "cure": "Never"});

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::altered::{AlteredTicks, AsSent};
 use super::sent::{SentTicks, SentTo};
 use crate::judge::Fields;
 use crate::market::tick::{Body, Tick, TickType};
@@ -25,6 +26,18 @@ pub struct JournalTick {
     pub fields: Fields,
     /// To whom it was sent; empty when to nobody.
     pub sent: Vec<SentTo>,
+    /// How it went to those of them for whom a fault had altered it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub altered: Vec<AsSent>,
+}
+
+/// What is known of the ticks that went out. Each is taken out where it is used.
+#[derive(Debug, Default)]
+pub struct Evidence {
+    /// To whom.
+    pub sent: SentTicks,
+    /// As what, where a fault had altered them.
+    pub altered: AlteredTicks,
 }
 
 /// The ticks of the seconds in `from..to` that were due by `now_us`, stream by stream in the order of time.
@@ -34,7 +47,7 @@ pub fn ticks(
     streams: impl IntoIterator<Item = Stream>,
     (from, to): (i64, i64),
     now_us: i64,
-    sent: &mut SentTicks,
+    evidence: &mut Evidence,
 ) -> Vec<JournalTick> {
     let mut found = Vec::new();
     let to = to.min(now_us.div_euclid(1_000_000) + 1);
@@ -42,15 +55,17 @@ pub fn ticks(
         for second in from..to {
             let due = market.ticks_of_second(stream, second).into_iter().filter(|tick| tick.at_us() <= now_us);
             found.extend(due.map(|tick| {
-                let to = sent.remove(&(stream, second, tick.index)).unwrap_or_default();
-                line(stream, &tick, to)
+                let key = (stream, second, tick.index);
+                let sent = evidence.sent.remove(&key).unwrap_or_default();
+                let altered = evidence.altered.remove(&key).unwrap_or_default();
+                line(stream, &tick, sent, altered)
             }));
         }
     }
     found
 }
 
-fn line(stream: Stream, tick: &Tick, sent: Vec<SentTo>) -> JournalTick {
+fn line(stream: Stream, tick: &Tick, sent: Vec<SentTo>, altered: Vec<AsSent>) -> JournalTick {
     JournalTick {
         con_id: stream.con_id,
         tick: stream.tick,
@@ -59,6 +74,7 @@ fn line(stream: Stream, tick: &Tick, sent: Vec<SentTo>) -> JournalTick {
         at_us: tick.at_us(),
         fields: Fields::from(&tick.body),
         sent,
+        altered,
     }
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::faults::Fault;
 use crate::market::Stream;
+use crate::market::burst::Burst;
 use crate::market::tick::TickType;
 
 /// One line of the log.
@@ -90,6 +91,8 @@ pub enum Event {
         /// How many contracts were found.
         found: usize,
     },
+    /// Ticks were added to a stream.
+    Burst(Burst),
     /// A fault began.
     FaultBegin {
         /// Its id.
@@ -142,9 +145,7 @@ impl RequestLog {
         file.flush()?;
         let known: Vec<Known> = lines(&bytes[..whole]).filter_map(|line| serde_json::from_slice(line).ok()).collect();
         let next = known.iter().filter_map(|entry| entry.connection).max().unwrap_or(0) + 1;
-        let subscribed = known.iter().filter(|entry| entry.event == "subscribe");
-        let streams =
-            subscribed.filter_map(|entry| Some(Stream { con_id: entry.con_id?, tick: entry.tick? })).collect();
+        let streams = subscribed(&known);
         Ok((Self { path: path.to_owned(), inner: Mutex::new(Inner { file, streams }) }, next))
     }
 
@@ -183,6 +184,31 @@ impl RequestLog {
         }
         Ok(out)
     }
+}
+
+/// Every burst that a log knows of.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn bursts(path: &Path) -> io::Result<Vec<Burst>> {
+    let bytes = std::fs::read(path)?;
+    let known = lines(&bytes).filter(|line| serde_json::from_slice(line).is_ok_and(|entry: Known| entry.event == "burst"));
+    Ok(known.filter_map(|line| serde_json::from_slice(line).ok()).collect())
+}
+
+/// Every stream that a log says was ever subscribed.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn streams(path: &Path) -> io::Result<BTreeSet<Stream>> {
+    let bytes = std::fs::read(path)?;
+    let known: Vec<Known> = lines(&bytes).filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    Ok(subscribed(&known))
+}
+
+fn subscribed(known: &[Known]) -> BTreeSet<Stream> {
+    let begun = known.iter().filter(|entry| entry.event == "subscribe");
+    begun.filter_map(|entry| Some(Stream { con_id: entry.con_id?, tick: entry.tick? })).collect()
 }
 
 fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {

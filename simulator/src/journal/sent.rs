@@ -120,10 +120,6 @@ impl Journal {
         Ok(Self { dir: dir.to_owned(), pending: Mutex::default(), writing: Mutex::default() })
     }
 
-    fn path(&self, hour: i64) -> PathBuf {
-        self.dir.join(format!("{}.sent", hour * HOUR_S))
-    }
-
     fn pending(&self) -> MutexGuard<'_, Hours> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -145,7 +141,7 @@ impl Journal {
         let _order = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut taken = std::mem::take(&mut *self.pending());
         while let Some(entry) = taken.first_entry() {
-            if let Err(error) = append(&self.path(*entry.key()), entry.get()) {
+            if let Err(error) = append(&path(&self.dir, *entry.key()), entry.get()) {
                 self.put_back(taken);
                 return Err(error);
             }
@@ -170,20 +166,32 @@ impl Journal {
     /// When a file cannot be read or written.
     pub fn sent(&self, from: i64, to: i64) -> io::Result<SentTicks> {
         self.flush()?;
-        let mut found = SentTicks::new();
-        for hour in from.div_euclid(HOUR_S)..=(to - 1).div_euclid(HOUR_S) {
-            let bytes = match std::fs::read(self.path(hour)) {
-                Ok(bytes) => bytes,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(error),
-            };
-            let records = bytes.as_chunks::<RECORD>().0.iter().filter_map(Sent::decode);
-            for sent in records.filter(|sent| (from..to).contains(&sent.second)) {
-                found.entry((sent.stream, sent.second, sent.index)).or_default().push(sent.to);
-            }
-        }
-        Ok(found)
+        read(&self.dir, (from, to))
     }
+}
+
+/// What the files of a journal say was sent of the ticks of the seconds in `from..to`.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn read(dir: &Path, (from, to): (i64, i64)) -> io::Result<SentTicks> {
+    let mut found = SentTicks::new();
+    for hour in from.div_euclid(HOUR_S)..=(to - 1).div_euclid(HOUR_S) {
+        let bytes = match std::fs::read(path(dir, hour)) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        let records = bytes.as_chunks::<RECORD>().0.iter().filter_map(Sent::decode);
+        for sent in records.filter(|sent| (from..to).contains(&sent.second)) {
+            found.entry((sent.stream, sent.second, sent.index)).or_default().push(sent.to);
+        }
+    }
+    Ok(found)
+}
+
+fn path(dir: &Path, hour: i64) -> PathBuf {
+    dir.join(format!("{}.sent", hour * HOUR_S))
 }
 
 /// Appends all or nothing: a half-written group would put every later record out of step.
