@@ -11,6 +11,9 @@ pub const TEXT_VERSIONS: RangeInclusive<i32> = 157..=178;
 /// Server versions whose messages are all protobuf. Those in between mix the two, and are not spoken here.
 pub const PROTOBUF_VERSIONS: RangeInclusive<i32> = 213..=226;
 
+/// Code of an error about the versions.
+const UNSUPPORTED_VERSION: i32 = 506;
+
 /// How the messages of a session are written: settled by the server version of its handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
@@ -58,7 +61,8 @@ pub enum HandshakeError {
     NoCommonVersion(i32, i32),
 }
 
-/// Chooses the server version for a version frame, for example `v100..226` or `v213..226 +PACEAPI`.
+/// Chooses the server version for a version frame, for example `v100..226` or `v213..226 +PACEAPI`. A client that is
+/// newer than this gateway is told the newest version here, and judges itself (the official one reports code 503).
 ///
 /// # Errors
 /// When the frame is malformed or no version is common to both sides.
@@ -74,7 +78,10 @@ pub fn negotiate(body: &[u8]) -> Result<i32, HandshakeError> {
         let chosen = max.min(*ours.end());
         (chosen >= min && ours.contains(&chosen)).then_some(chosen)
     };
-    newest_of(PROTOBUF_VERSIONS).or_else(|| newest_of(TEXT_VERSIONS)).ok_or(HandshakeError::NoCommonVersion(min, max))
+    newest_of(PROTOBUF_VERSIONS)
+        .or_else(|| newest_of(TEXT_VERSIONS))
+        .or_else(|| (min > *PROTOBUF_VERSIONS.end() && max >= min).then_some(*PROTOBUF_VERSIONS.end()))
+        .ok_or(HandshakeError::NoCommonVersion(min, max))
 }
 
 /// Body of the gateway's first frame: version and time, each ended by a NUL.
@@ -82,6 +89,13 @@ pub fn negotiate(body: &[u8]) -> Result<i32, HandshakeError> {
 pub fn answer(version: i32, now: &jiff::Zoned) -> Vec<u8> {
     let zone = now.time_zone().iana_name().unwrap_or("UTC");
     format!("{version}\0{} {zone}\0", now.strftime("%Y%m%d %H:%M:%S")).into_bytes()
+}
+
+/// Body of the only frame to a client whose handshake failed: an error without a request, as text, because no version
+/// was settled.
+#[must_use]
+pub fn refusal(error: &HandshakeError) -> Vec<u8> {
+    format!("4\02\0-1\0{UNSUPPORTED_VERSION}\0Unsupported version: {error}\0").into_bytes()
 }
 
 #[cfg(test)]
@@ -99,6 +113,7 @@ mod tests {
         assert_eq!(negotiate(b"v100..157"), Ok(157));
         assert_eq!(negotiate(b"v100..190"), Ok(178));
         assert_eq!(negotiate(b"v213"), Ok(213));
+        assert_eq!(negotiate(b"v230..240"), Ok(226));
     }
 
     #[test]
@@ -110,12 +125,19 @@ mod tests {
 
     #[test]
     fn refuses_what_it_cannot_speak() {
-        for (min, max) in [(230, 240), (100, 156), (179, 212), (227, 227)] {
+        for (min, max) in [(240, 230), (100, 156), (179, 212), (226, 213)] {
             let versions = format!("v{min}..{max}");
             assert_eq!(negotiate(versions.as_bytes()), Err(HandshakeError::NoCommonVersion(min, max)));
         }
         assert!(matches!(negotiate(b"hello"), Err(HandshakeError::Versions(_))));
         assert!(matches!(negotiate(b"v1..x"), Err(HandshakeError::Versions(_))));
+    }
+
+    #[test]
+    fn refuses_as_an_error_without_a_request() {
+        let refusal = String::from_utf8(refusal(&HandshakeError::NoCommonVersion(100, 156))).unwrap();
+        let text = "Unsupported version: the client speaks server versions 100 to 156, this gateway 157..=178 and 213..=226";
+        assert_eq!(refusal.split('\0').collect::<Vec<_>>(), ["4", "2", "-1", "506", text, ""]);
     }
 
     #[test]
