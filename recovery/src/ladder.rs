@@ -290,8 +290,8 @@ impl<'a> Ladder<'a> {
         };
         let sidecar = self.view.spec.gateway.sidecar.is_some();
         let possible = |kind: ActionKind| match kind {
-            // Nobody but its owner can restart an external gateway.
-            ActionKind::RollPod => sidecar,
+            // Nobody but its owner can restart an external gateway; a new pod is then no more than a new streamer.
+            ActionKind::RollPod => sidecar || rule.reset.contains(&ActionKind::Reconnect),
             ActionKind::RestartGateway => sidecar && self.view.commands(),
             ActionKind::Reconnect | ActionKind::RestartStreams => true,
         };

@@ -113,8 +113,9 @@ impl<'a> View<'a> {
         stream.state == StreamState::Flowing && shortest.is_none_or(|silence| stream.silent_seconds < silence / 2.0)
     }
 
+    /// Whether any data flow. Without a session none do, though no stream may be stale yet.
     pub(crate) fn any_flows(&self) -> bool {
-        self.streams().iter().any(|stream| self.flows(stream))
+        self.connected() && self.streams().iter().any(|stream| self.flows(stream))
     }
 }
 

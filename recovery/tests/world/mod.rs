@@ -3,15 +3,18 @@
 #![allow(dead_code, reason = "each test file uses its own part of the world")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod facts;
+
 use std::{collections::BTreeMap, time::Duration};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use marketstream_crds::{
-    ActionKind, ActionState, ActionStatus, Cause, Contract, External, GatewayError, Incident, MarketStreamSpec,
-    MarketStreamStatus, Session, SocketState, SocketStatus, StorageStatus, StreamState, StreamStatus, StreamerStatus,
-    TickType,
+    ActionKind, ActionState, ActionStatus, Cause, CommandPort, Contract, External, Incident, MarketStreamSpec,
+    MarketStreamStatus, Scope, SocketState, StreamState, TradingMode,
 };
 use marketstream_recovery::{Decision, Notice, Pod, Policy, Report, View, decide};
+
+use facts::{Facts, Stream};
 
 /// Streams of the world's manifest, by key.
 pub const MNQ_QUOTES: &str = "mnq/BidAsk";
@@ -21,14 +24,6 @@ pub const BTC_QUOTES: &str = "btc/BidAsk";
 /// How long a deleted pod takes until its successor runs, and then until that reports.
 const POD_START: Duration = Duration::from_secs(3);
 const FIRST_REPORT: Duration = Duration::from_secs(2);
-
-#[derive(Clone, Debug)]
-struct Stream {
-    state: StreamState,
-    session: Session,
-    silent_since: Option<Timestamp>,
-    error: Option<GatewayError>,
-}
 
 pub struct World {
     pub spec: MarketStreamSpec,
@@ -42,16 +37,24 @@ pub struct World {
     /// Whether the streamer's reports reach the API server.
     pub reporting: bool,
     pub acknowledges: bool,
+    /// Whether the gateway refuses again what it refused, each time it is asked, so that refusals stay fresh.
+    pub refuses_again: bool,
+    /// How far the streamer's clock is ahead of the operator's.
+    pub skew: SignedDuration,
+    pub command_port: Option<CommandPort>,
     pub notices: Vec<(f64, Notice)>,
     pub actions: Vec<(f64, ActionKind, Vec<String>)>,
     /// The cause that each action was taken for.
     pub causes: Vec<Cause>,
     pub deletes: Vec<(f64, String)>,
     streams: BTreeMap<String, Stream>,
+    facts: Facts,
     socket: SocketState,
     ever_connected: bool,
     down_since: Option<Timestamp>,
     received: Timestamp,
+    /// The operator has not seen a report since it started.
+    restarted: bool,
     next_report: Timestamp,
     pods: u32,
     coming: Option<Timestamp>,
@@ -73,7 +76,7 @@ impl World {
             "gateway": sidecar(),
         });
         let start: Timestamp = "2026-11-24T15:00:00Z".parse().unwrap();
-        let flowing = Stream { state: StreamState::Flowing, session: Session::Open, silent_since: None, error: None };
+        let flowing = Stream::flowing();
         let mut world = Self {
             spec: serde_json::from_value(spec).unwrap(),
             status: MarketStreamStatus::default(),
@@ -85,15 +88,20 @@ impl World {
             confirmed: true,
             reporting: true,
             acknowledges: true,
+            refuses_again: true,
+            skew: SignedDuration::ZERO,
+            command_port: None,
             notices: vec![],
             actions: vec![],
             causes: vec![],
             deletes: vec![],
             streams: [MNQ_QUOTES, MNQ_TRADES, BTC_QUOTES].map(|key| (key.to_owned(), flowing.clone())).into(),
+            facts: Facts::default(),
             socket: SocketState::Connected,
             ever_connected: true,
             down_since: None,
             received: start,
+            restarted: false,
             next_report: start,
             pods: 1,
             coming: None,
@@ -114,6 +122,33 @@ impl World {
         self
     }
 
+    pub fn live(mut self, command_port: CommandPort) -> Self {
+        self.spec.gateway.sidecar.as_mut().unwrap().trading_mode = TradingMode::Live;
+        self.command_port = Some(command_port);
+        self.report();
+        self
+    }
+
+    /// Lets the calendar begin elsewhere.
+    pub fn at(mut self, start: &str) -> Self {
+        let start: Timestamp = start.parse().unwrap();
+        (self.now, self.start) = (start, start);
+        if let Some(pod) = &mut self.pod {
+            (pod.seen, pod.running) = (start, Some(start));
+        }
+        self.report();
+        self.look();
+        self
+    }
+
+    /// A new process of the operator knows what stands in the status, and no more.
+    pub fn restart_operator(&mut self) {
+        (self.restarted, self.received) = (true, self.now);
+        if let Some(pod) = &mut self.pod {
+            (pod.seen, pod.running) = (self.now, pod.running.map(|_| self.now));
+        }
+    }
+
     pub fn contract(&mut self, name: &str) -> &mut Contract {
         self.spec.contracts.iter_mut().find(|contract| contract.name == name).unwrap()
     }
@@ -123,73 +158,19 @@ impl World {
         self.now.duration_since(self.start).as_secs_f64()
     }
 
-    /// The streams fell silent `ago` seconds ago, and the streamer says so now.
-    pub fn silence(&mut self, keys: &[&str], ago: u64) {
-        for key in keys {
-            let since = self.now.checked_sub(Duration::from_secs(ago)).unwrap();
-            let stream = self.streams.get_mut(*key).unwrap();
-            stream.state = StreamState::Stale;
-            stream.silent_since = Some(since);
-        }
+    pub fn acknowledge(&mut self, status: ActionStatus) {
+        self.acknowledged = Some(status);
         self.transition();
     }
 
-    /// A thin stream that is not stale: its last tick was `ago` seconds ago.
-    pub fn quiet(&mut self, key: &str, ago: u64) {
-        let since = self.now.checked_sub(Duration::from_secs(ago)).unwrap();
-        self.streams.get_mut(key).unwrap().silent_since = Some(since);
-        self.transition();
+    /// The last report took so long to arrive.
+    pub fn delay_report(&mut self, seconds: f64) {
+        self.received = self.received.checked_add(Duration::from_secs_f64(seconds)).unwrap();
+        self.look();
     }
 
-    pub fn silence_all(&mut self, ago: u64) {
-        self.silence(&[MNQ_QUOTES, MNQ_TRADES, BTC_QUOTES], ago);
-    }
-
-    pub fn reject(&mut self, keys: &[&str], code: i32, text: &str) {
-        for key in keys {
-            let error = GatewayError { code, message: text.into(), time: self.now.into(), age_seconds: 0.0 };
-            let since = Some(self.now);
-            let session = self.streams[*key].session;
-            self.streams.insert(
-                (*key).into(),
-                Stream { state: StreamState::Rejected, silent_since: since, error: Some(error), session },
-            );
-        }
-        self.transition();
-    }
-
-    pub fn flow(&mut self, keys: &[&str]) {
-        for key in keys {
-            let stream = self.streams.get_mut(*key).unwrap();
-            *stream = Stream { state: StreamState::Flowing, session: Session::Open, silent_since: None, error: None };
-        }
-        self.transition();
-    }
-
-    pub fn flow_all(&mut self) {
-        self.flow(&[MNQ_QUOTES, MNQ_TRADES, BTC_QUOTES]);
-    }
-
-    pub fn session(&mut self, session: Session, state: StreamState) {
-        for stream in self.streams.values_mut() {
-            stream.session = session;
-            stream.state = state;
-        }
-        self.transition();
-    }
-
-    pub fn socket(&mut self, state: SocketState) {
-        self.socket = state;
-        self.down_since = (state != SocketState::Connected).then_some(self.now);
-        self.ever_connected |= state == SocketState::Connected;
-        self.transition();
-    }
-
-    /// A fresh streamer process that has not reached the gateway yet.
-    pub fn never_connected(&mut self, state: SocketState) {
-        self.ever_connected = false;
-        self.streams.values_mut().for_each(|stream| stream.state = StreamState::Pending);
-        self.socket(state);
+    pub fn add_stream(&mut self, key: &str) {
+        self.streams.insert(key.to_owned(), Stream::flowing());
     }
 
     /// Lets time pass, and looks whenever the last decision, a report or a pod asks for it.
@@ -220,7 +201,7 @@ impl World {
         let view = View {
             spec: &self.spec,
             status: &self.status,
-            report: Report { received: self.received, confirmed: self.confirmed },
+            report: Report { received: self.received, confirmed: self.confirmed && !self.restarted },
             pod: self.pod.as_ref(),
             paused: self.paused,
         };
@@ -267,65 +248,7 @@ impl World {
         let restarted = |stream: &&mut Stream| matches!(stream.state, StreamState::Stale | StreamState::Flowing);
         self.streams.values_mut().filter(restarted).for_each(|stream| stream.state = StreamState::Pending);
         self.ever_connected = self.socket == SocketState::Connected;
-    }
-
-    /// A transition is reported at once; it is a heartbeat, too.
-    fn transition(&mut self) {
-        if self.pod.is_some() {
-            self.report();
-        }
-    }
-
-    fn report(&mut self) {
-        self.next_report = self.now.checked_add(self.spec.recovery.monitor_interval.get()).unwrap();
-        let Some(pod) = self.pod.as_ref().filter(|_| self.reporting) else { return };
-        let now = self.now;
-        let silent = |since: Option<Timestamp>| since.map_or(0.0, |since| now.duration_since(since).as_secs_f64());
-        let streams: Vec<StreamStatus> = self
-            .streams
-            .iter()
-            .map(|(key, stream)| StreamStatus {
-                contract: key.split('/').next().unwrap().into(),
-                tick: if key.ends_with("Last") { TickType::Last } else { TickType::BidAsk },
-                state: stream.state,
-                silent_seconds: silent(stream.silent_since),
-                last_tick_seconds: Some(silent(stream.silent_since)),
-                since: now.into(),
-                session: stream.session,
-                error: stream.error.clone(),
-                corrupt: None,
-                delayed: false,
-                restarts: 0,
-            })
-            .collect();
-        let flowing = streams.iter().filter(|stream| stream.state == StreamState::Flowing).count() as i32;
-        self.status.streamer = Some(StreamerStatus {
-            pod: "demo-0".into(),
-            pod_uid: pod.uid.clone(),
-            client_id: self.status.client_id.unwrap_or(851),
-            heartbeat_time: now.into(),
-            last_tick_time: None,
-            summary: format!("{flowing}/3"),
-            flowing,
-            total: 3,
-            socket: SocketStatus {
-                state: self.socket,
-                endpoint: None,
-                since: now.into(),
-                down_seconds: silent(self.down_since),
-                ever_connected: self.ever_connected,
-                message: None,
-            },
-            upstream: None,
-            farms: BTreeMap::new(),
-            command_port: None,
-            login: None,
-            pacing: None,
-            streams,
-            storage: StorageStatus { writable: true, failing_seconds: 0.0, dropped: 0, message: None },
-            action: self.acknowledged.clone(),
-        });
-        self.received = now;
+        self.facts.new_session();
     }
 
     pub fn incident(&self) -> &Incident {
@@ -341,6 +264,23 @@ impl World {
             .iter()
             .map(|r| (r.level, r.time.get().duration_since(incident.since.get()).as_secs_f64()))
             .collect()
+    }
+
+    /// The incident of this stream.
+    pub fn incident_of(&self, key: &str) -> Option<&Incident> {
+        let concerns = |incident: &&Incident| {
+            incident.scope == Scope::Session || incident.streams.iter().any(|stream| stream == key)
+        };
+        self.status.incidents.iter().find(concerns)
+    }
+
+    /// What was done, and when.
+    pub fn done(&self) -> Vec<(f64, ActionKind)> {
+        self.actions.iter().map(|(at, kind, _)| (*at, *kind)).collect()
+    }
+
+    pub fn told(&self, action: &str) -> bool {
+        self.notices.iter().any(|(_, notice)| notice.action == action)
     }
 
     pub fn rolls(&self) -> usize {
