@@ -4,6 +4,7 @@
 use marketstream_crds::{Recovery, Session, StreamState};
 
 use crate::{
+    calendar::Session as Hours,
     clock::{Ms, sooner},
     market::{Stream, Tape},
 };
@@ -39,10 +40,10 @@ impl Default for Verdict {
     }
 }
 
-pub(crate) fn judge(stream: &Stream, recovery: &Recovery, seen: Seen, now: Ms) -> Verdict {
-    let Some(open) = stream.open_at(now) else {
+pub(crate) fn judge(stream: &Stream, current: Option<Hours>, recovery: &Recovery, seen: Seen, now: Ms) -> Verdict {
+    let Some(open) = current.filter(|session| session.open <= now) else {
         let state = if seen.refused { StreamState::Rejected } else { StreamState::Idle };
-        let due = stream.session_at(now).map(|session| session.open);
+        let due = current.map(|session| session.open);
         return Verdict { state, session: Session::Closed, silent_from: None, due };
     };
     let grace_end = open.open + recovery.open_grace.get().as_millis() as Ms;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     calendar::{Market, Session},
-    clock::{MINUTE, Ms, SECOND, sooner},
+    clock::{MINUTE, Ms, SECOND},
     dice::{Dice, noise},
 };
 
@@ -116,21 +116,6 @@ pub struct Stream {
     pub sessions: Vec<Session>,
     /// When it ticks.
     pub tape: Tape,
-}
-
-impl Stream {
-    /// The session of a moment, or the next one.
-    #[must_use]
-    pub fn session_at(&self, at: Ms) -> Option<Session> {
-        let index = self.sessions.partition_point(|session| session.close <= at);
-        self.sessions.get(index).copied()
-    }
-
-    /// The open session of a moment.
-    #[must_use]
-    pub fn open_at(&self, at: Ms) -> Option<Session> {
-        self.session_at(at).filter(|session| session.open <= at)
-    }
 }
 
 /// When a stream ticks while it trades.
@@ -284,14 +269,47 @@ impl Manifest {
     fn of(&self, like: impl Fn(&Stream) -> bool) -> Mask {
         self.streams.iter().enumerate().filter(|(_, stream)| like(stream)).map(|(index, _)| 1 << index).sum()
     }
+}
 
-    /// The next opening or closing of any market after a moment.
+/// Which markets are open, as time goes by.
+#[derive(Debug, Default)]
+pub struct Bells {
+    sessions: Vec<usize>,
+    /// Streams whose session is open.
+    pub open: Mask,
+    /// Streams whose session has been open for the grace that the user gives it.
+    pub settled: Mask,
+    /// When this changes next.
+    pub next: Ms,
+}
+
+impl Bells {
+    /// Lets time go by. It never goes back.
+    pub fn step(&mut self, manifest: &Manifest, now: Ms) {
+        if now < self.next {
+            return;
+        }
+        let grace = manifest.spec.recovery.open_grace.get().as_millis() as Ms;
+        self.sessions.resize(manifest.streams.len(), 0);
+        (self.open, self.settled, self.next) = (0, 0, Ms::MAX);
+        for (index, stream) in manifest.streams.iter().enumerate() {
+            let current = &mut self.sessions[index];
+            while stream.sessions.get(*current).is_some_and(|session| session.close <= now) {
+                *current += 1;
+            }
+            let Some(session) = stream.sessions.get(*current) else { continue };
+            let settles = session.open + grace;
+            let changes = [session.open, settles, session.close];
+            self.next = changes.into_iter().filter(|at| *at > now).fold(self.next, Ms::min);
+            self.open |= Mask::from(session.open <= now) << index;
+            self.settled |= Mask::from(settles <= now) << index;
+        }
+    }
+
+    /// The session of a stream, or its next one.
     #[must_use]
-    pub fn next_bell(&self, after: Ms) -> Option<Ms> {
-        let bell = |stream: &Stream| {
-            stream.session_at(after).map(|session| if session.open > after { session.open } else { session.close })
-        };
-        self.streams.iter().map(bell).fold(None, sooner)
+    pub fn session(&self, manifest: &Manifest, stream: usize) -> Option<Session> {
+        manifest.streams[stream].sessions.get(*self.sessions.get(stream)?).copied()
     }
 }
 

@@ -13,13 +13,15 @@ use crate::{
 /// The naive ladder's monitor.
 pub struct Naive {
     look_at: Ms,
+    idle: bool,
+    alarmed: Mask,
 }
 
 impl Naive {
     /// One that starts with the year.
     #[must_use]
     pub fn new(now: Ms) -> Self {
-        Self { look_at: now + MINUTE }
+        Self { look_at: now + MINUTE, idle: false, alarmed: 0 }
     }
 
     fn look(&mut self, scene: &mut Scene<'_>, now: Ms) {
@@ -50,6 +52,7 @@ impl Naive {
             resets |= level == 3;
         }
         scene.alarms(now, &alarms);
+        self.alarmed = alarms.iter().fold(0, |mask, alarm| mask | alarm.streams);
         let up = scene.streamer.as_ref().is_some_and(crate::streamer::Streamer::up);
         if restart != 0 && up {
             scene.judge(now, now, Deed { strength: Strength::Resubscribe, streams: restart });
@@ -71,12 +74,20 @@ impl Brain for Naive {
 
     fn step(&mut self, scene: &mut Scene<'_>, now: Ms) {
         if now >= self.look_at {
-            self.look_at = now + MINUTE;
             self.look(scene, now);
+            // It looks each minute; the looks that would change nothing are left out.
+            self.look_at = now - now.rem_euclid(MINUTE) + MINUTE;
         }
+        let busy = scene.world.delivering();
+        let undecided = |entry: &crate::streamer::Entry| entry.last_tick.is_none_or(|tick| now - tick < 12 * MINUTE);
+        self.idle = self.alarmed & busy == 0
+            && scene.streamer.as_ref().is_none_or(|streamer| {
+                let mut entries = streamer.entries.iter().enumerate();
+                entries.all(|(index, entry)| busy & (1 << index) != 0 || !undecided(entry))
+            });
     }
 
     fn next(&self) -> Option<Ms> {
-        Some(self.look_at)
+        (!self.idle).then_some(self.look_at)
     }
 }

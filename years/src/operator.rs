@@ -74,20 +74,21 @@ impl Operator {
 
     /// The streamer's side: writes what changed, as soon as it can.
     fn write(&mut self, scene: &Scene<'_>, now: Ms) {
-        let reachable = scene.world.reports_arrive();
-        let Some(streamer) = scene.streamer.as_ref() else {
-            (self.channel.due, self.channel.reachable) = (None, reachable);
+        let writer = scene.streamer.as_ref().filter(|_| scene.world.reports_arrive());
+        let Some(streamer) = writer else {
+            // No heartbeat comes any more, so the operator's own timers count again.
+            if std::mem::replace(&mut self.channel.reachable, false) {
+                self.look_at = Some(now);
+            }
+            self.channel.due = None;
             return;
         };
-        if !reachable {
-            (self.channel.reachable, self.channel.due) = (false, None);
-            return;
-        }
         let signature = report::signature(streamer, scene.world);
         if !std::mem::replace(&mut self.channel.reachable, true) {
-            // The next attempt comes within half a minute.
+            // A new process writes at once; one that could not write tries again within half a minute.
             let pause = (noise(signature, now as u64) % (30 * SECOND as u64)) as Ms;
-            self.channel.due = Some(now + pause);
+            let known = self.status.streamer.as_ref().is_some_and(|report| report.pod_uid == report::uid(streamer.uid));
+            self.channel.due = Some(now + if known { pause } else { SECOND });
         } else if signature != self.channel.signature {
             self.channel.due.get_or_insert(now.max(self.channel.written + COALESCE));
         }

@@ -20,6 +20,8 @@ pub struct Oracle {
     /// What came of it.
     pub tally: Tally,
     cases: BTreeMap<usize, Case>,
+    /// The faults as they were when last seen, and those that have changed or ended since, with the moment of that.
+    current: Vec<Active>,
     recent: Vec<(Active, Ms)>,
     buried: usize,
     critical: Vec<u64>,
@@ -55,24 +57,21 @@ const OWN_OUTAGE: Ms = 4 * MINUTE;
 const HEALTHY: Ms = 60 * SECOND;
 
 impl Oracle {
-    /// Streams that should flow: in their session, past the grace after its opening.
-    fn expected(world: &World, now: Ms) -> Mask {
-        let grace = world.manifest.spec.recovery.open_grace.get().as_millis() as Ms;
-        let trading = world.trading(now);
-        let open = |index: &usize| {
-            world.manifest.streams[*index].open_at(now).is_some_and(|session| session.open + grace <= now)
-        };
-        members(trading).filter(open).fold(0, |mask, index| mask | 1 << index)
-    }
-
     /// The world, the streamer and the brain have done what was due at `now`.
     pub fn watch(&mut self, now: Ms, world: &World, streamer: Option<&Streamer>, trace: &mut Trace) {
-        let expected = Self::expected(world, now);
+        let expected = world.expected();
         self.note_light(now, world, expected);
         if let Some(streamer) = streamer {
-            for index in members(world.delivering(now)) {
+            for index in members(world.delivering()) {
                 if let Some(tick) = streamer.entries[index].last_tick {
                     self.heard.insert(index, tick);
+                }
+            }
+        }
+        if self.current != world.active {
+            for before in std::mem::replace(&mut self.current, world.active.clone()) {
+                if !self.current.contains(&before) {
+                    self.recent.push((before, now));
                 }
             }
         }
@@ -80,8 +79,6 @@ impl Oracle {
         let own = world.own_outage.is_some_and(|since| now - since < OWN_OUTAGE);
         for position in 0..world.active.len() {
             let active = world.active[position];
-            self.recent.retain(|(known, _)| known.index != active.index);
-            self.recent.push((active, now));
             let case = self.cases.entry(active.index).or_insert_with(|| {
                 self.tally.faults += 1;
                 self.tally.kind(active.fault.kind.name()).faults += 1;
@@ -103,7 +100,7 @@ impl Oracle {
             let hurts = !unwatched
                 && !cut
                 && (rules::hurts_always(&active.fault.kind) && active.residual.is_none() || alone && !own)
-                || (active.fault.kind == Kind::DiskFull && world.delivering(now) & expected != 0 && !unwatched && !cut);
+                || (active.fault.kind == Kind::DiskFull && world.delivering() & expected != 0 && !unwatched && !cut);
             case.hurts_since = if hurts { case.hurts_since.or(Some(now)) } else { None };
             case.first = case.first.or(case.hurts_since);
             for alarm in &self.alarms {
@@ -213,16 +210,15 @@ impl Oracle {
                 continue;
             }
             self.critical.push(alarm.id);
-            let justified = self.recent.iter().any(|(active, seen)| {
+            let past = self.recent.iter().filter(|(_, until)| now - until <= MINUTE + world.lateness());
+            let known: Vec<Active> = world.active.iter().copied().chain(past.map(|(active, _)| *active)).collect();
+            let justified = known.iter().any(|active| {
                 let concerns = active.fault.streams == 0 || active.fault.streams & alarm.streams != 0;
-                now - seen <= MINUTE + world.lateness() && concerns && rules::worth_a_call(&active.fault.kind)
+                concerns && rules::worth_a_call(&active.fault.kind)
             });
             let out = |index: usize| self.heard.get(&index).is_none_or(|heard| now - heard >= 8 * MINUTE);
-            let long = members(alarm.streams).any(out)
-                || self
-                    .recent
-                    .iter()
-                    .any(|(active, _)| rules::hurts_always(&active.fault.kind) || active.fault.streams == 0);
+            let unheard = |active: &Active| rules::hurts_always(&active.fault.kind) || active.fault.streams == 0;
+            let long = members(alarm.streams).any(out) || known.iter().any(unheard);
             if !(justified && long) {
                 self.tally.found(
                     now,
@@ -247,16 +243,12 @@ impl Oracle {
     ) {
         self.tally.made += 1;
         self.last_deed = now;
-        let relevant: Vec<Active> = self
-            .recent
-            .iter()
-            .filter(|(_, at)| *at + AFTERMATH >= seen)
-            .map(|(active, _)| *active)
-            .chain(world.active.iter().copied().filter(|active| !self.cases.contains_key(&active.index)))
-            .collect();
+        let past = self.recent.iter().filter(|(_, until)| *until + AFTERMATH >= seen).map(|(active, _)| *active);
+        let new = world.active.iter().copied().filter(|active| !self.cases.contains_key(&active.index));
+        let relevant: Vec<Active> = self.current.iter().copied().chain(past).chain(new).collect();
         let healthy = streamer.map_or(0, |streamer| {
             let ticked = |index: &usize| streamer.entries[*index].last_tick.is_some_and(|tick| now - tick < HEALTHY);
-            members(world.delivering(now) & Self::expected(world, now)).filter(ticked).fold(0, |mask, i| mask | 1 << i)
+            members(world.delivering() & world.expected()).filter(ticked).fold(0, |mask, i| mask | 1 << i)
         });
         let tried = self.tried(&relevant);
         let looks = rules::Looks {

@@ -47,7 +47,7 @@ pub fn signature(streamer: &Streamer, world: &World) -> u64 {
 pub fn build(streamer: &Streamer, world: &World, at: Ms) -> StreamerStatus {
     let time = |moment: Ms| Time::from(stamp(moment + world.clock_error()));
     let ago = |moment: Ms| seconds((at - moment).max(0));
-    let delivering = world.delivering(at);
+    let delivering = world.delivering();
     let mut last_tick_time = None;
     let streams: Vec<StreamStatus> = members(world.manifest.all())
         .map(|index| {

@@ -237,13 +237,24 @@ pub(crate) fn judge(
             false => (Verdict::Needed, "it ends the fault"),
         };
     }
-    let mut hurting = relevant.iter().filter(|active| active.blocking != 0);
     let alike = |active: &Active| reset_alike(active, world, looks, now);
-    match hurting.clone().find(|active| !alike(active)) {
-        Some(_) => (Verdict::Needless, "the cause was told, and no reset ends it"),
-        None if hurting.next().is_some() => (Verdict::Allowed, "no client could tell that it would not help"),
+    match unexplained(relevant, Mask::MAX, alike) {
+        Some(true) => (Verdict::Allowed, "no client could tell that it would not help"),
+        Some(false) => (Verdict::Needless, "the cause was told, and no reset ends it"),
         None => (Verdict::Needless, "nothing was wrong"),
     }
+}
+
+/// Whether some fault that stops these streams looks like one that the action ends, and is not covered by one that
+/// tells what it is. `None` if nothing stops them.
+fn unexplained(relevant: &[Active], streams: Mask, alike: impl Fn(&Active) -> bool) -> Option<bool> {
+    let (like, told): (Vec<&Active>, Vec<&Active>) =
+        relevant.iter().filter(|active| active.blocking & streams != 0).partition(|active| alike(active));
+    if like.is_empty() && told.is_empty() {
+        return None;
+    }
+    let explained = told.iter().fold(0, |mask, active| mask | active.blocking);
+    Some(like.iter().any(|active| active.blocking & streams & !explained != 0))
 }
 
 fn resubscription(deed: &Deed, relevant: &[Active], looks: &Looks) -> (Verdict, &'static str) {
@@ -253,17 +264,14 @@ fn resubscription(deed: &Deed, relevant: &[Active], looks: &Looks) -> (Verdict, 
     if relevant.iter().any(|active| cures(deed, active)) {
         return (Verdict::Needed, "it ends the fault");
     }
-    let mut stopping = relevant.iter().filter(|active| active.blocking & deed.streams != 0).peekable();
-    if stopping.peek().is_none() {
-        return (Verdict::Undecidable, "the streams were silent and healthy");
-    }
     let alike = |active: &Active| match active.fault.kind {
         Kind::Silent | Kind::Farm { .. } | Kind::Hang { .. } | Kind::Competing { told: false } => true,
         _ => active.residual.is_some(),
     };
-    match stopping.any(alike) {
-        true => (Verdict::Allowed, "no client could tell that it would not help"),
-        false => (Verdict::Needless, "the cause was told, and a new request does not end it"),
+    match unexplained(relevant, deed.streams, alike) {
+        Some(true) => (Verdict::Allowed, "no client could tell that it would not help"),
+        Some(false) => (Verdict::Needless, "the cause was told, and a new request does not end it"),
+        None => (Verdict::Undecidable, "the streams were silent and healthy"),
     }
 }
 

@@ -134,7 +134,7 @@ impl Streamer {
 
     /// Ticks came between two moments in which nothing else happened.
     pub fn listen(&mut self, world: &World, from: Ms, to: Ms) {
-        for index in members(world.delivering(from)) {
+        for index in members(world.delivering()) {
             if let Some(tick) = world.manifest.streams[index].tape.last(from, to) {
                 self.heard(index, tick);
             }
@@ -282,7 +282,7 @@ impl Streamer {
             self.verify_silent(now);
             self.ask(world, now);
         }
-        for index in members(world.delivering(now)) {
+        for index in members(world.delivering()) {
             if let Some(tick) = world.manifest.streams[index].tape.last(now - 1, now) {
                 self.heard(index, tick);
             }
@@ -412,7 +412,7 @@ impl Streamer {
         };
         let candidates = self.entries.iter().enumerate().filter(|(_, entry)| due(entry)).map(|(index, _)| index);
         let candidates: Vec<usize> = candidates.collect();
-        let open = world.trading(now) | world.halted();
+        let open = world.bells.open;
         let opened: Vec<usize> = candidates.iter().copied().filter(|index| open & (1 << index) != 0).collect();
         let choice = if opened.is_empty() { &candidates } else { &opened };
         if let Some(index) = choice.get(turn % choice.len().max(1)).copied() {
@@ -452,7 +452,7 @@ impl Streamer {
 
     fn judge(&mut self, world: &World, now: Ms) {
         let held = self.hold.is_some();
-        let (delivering, sentinels) = (world.delivering(now), world.sentinels());
+        let (delivering, sentinels) = (world.delivering(), world.sentinels());
         for (index, entry) in self.entries.iter_mut().enumerate() {
             let (stream, bit) = (&world.manifest.streams[index], 1 << index);
             if accepted_at(entry, held).is_some_and(|at| at <= now) {
@@ -466,7 +466,8 @@ impl Streamer {
                 sentinel: sentinels & bit != 0,
                 halted: world.halted() & bit != 0,
             };
-            let verdict = judge(stream, &world.manifest.spec.recovery, seen, now);
+            let verdict =
+                judge(stream, world.bells.session(&world.manifest, index), &world.manifest.spec.recovery, seen, now);
             let opened =
                 entry.verdict.session == marketstream_crds::Session::Closed && verdict.session != entry.verdict.session;
             if opened && !held && entry.refused.is_some() {

@@ -7,7 +7,7 @@ use crate::{
     dice::noise,
     fault::{Cure, Fault, Kind, Refusal, Restored, Strength},
     gateway::{Gateway, Obstacles, Process},
-    market::{House, Manifest, Mask, members},
+    market::{Bells, House, Manifest, Mask},
 };
 
 /// What the streamer hears of it.
@@ -78,6 +78,8 @@ pub struct World {
     pub gateway: Gateway,
     /// The pod.
     pub pod: Pod,
+    /// Which markets are open.
+    pub bells: Bells,
     /// Times in which outages are expected.
     pub windows: Windows,
     /// What the streamer has not heard yet.
@@ -108,6 +110,7 @@ impl World {
             active: Vec::new(),
             over: Vec::new(),
             gateway,
+            bells: Bells::default(),
             windows,
             pod: Pod { uid: 1, running: Some(now), gone: None, starts: now },
             signals: vec![Signal::Born],
@@ -128,11 +131,12 @@ impl World {
         let begins = self.faults.get(self.upcoming).map(|fault| fault.begin);
         let starts = self.pod.running.is_none() && !self.node_lost();
         let pod = sooner(self.pod.gone, starts.then_some(self.pod.starts));
-        ends.fold(sooner(sooner(begins, self.gateway.next()), pod), sooner)
+        ends.fold(sooner(sooner(begins, self.gateway.next()), pod), sooner).map(|next| next.min(self.bells.next))
     }
 
     /// Lets happen what is due.
     pub fn step(&mut self, now: Ms) {
+        self.bells.step(&self.manifest, now);
         while let Some(position) = self
             .active
             .iter()
@@ -186,6 +190,15 @@ impl World {
 
     fn begin(&mut self, index: usize, now: Ms) {
         let fault = self.faults[index];
+        // What is broken cannot break again.
+        let same = |active: &Active| {
+            std::mem::discriminant(&active.fault.kind) == std::mem::discriminant(&fault.kind)
+                && active.residual.is_none()
+                && (active.fault.streams & fault.streams != 0 || fault.streams == 0)
+        };
+        if !matches!(fault.kind, Kind::Silent) && self.active.iter().any(same) {
+            return self.over.push((index, now));
+        }
         let mut active = Active { index, fault, blocking: fault.streams, cure: fault.cure, residual: None };
         let up = self.gateway.is_up();
         match fault.kind {
@@ -427,20 +440,25 @@ impl World {
         self.active.iter().fold(0, |mask, active| mask | active.blocking)
     }
 
-    /// Streams that trade at this moment.
+    /// Streams that trade.
     #[must_use]
-    pub fn trading(&self, now: Ms) -> Mask {
-        let open = |index: &usize| self.manifest.streams[*index].open_at(now).is_some();
-        members(self.manifest.all()).filter(open).fold(0, |mask, index| mask | 1 << index) & !self.halted()
+    pub fn trading(&self) -> Mask {
+        self.bells.open & !self.halted()
     }
 
-    /// Streams whose ticks reach the streamer at this moment, when there are any.
+    /// Streams that should flow: in their session, past the grace after its opening.
     #[must_use]
-    pub fn delivering(&self, now: Ms) -> Mask {
+    pub fn expected(&self) -> Mask {
+        self.bells.settled & !self.halted()
+    }
+
+    /// Streams whose ticks reach the streamer, when there are any.
+    #[must_use]
+    pub fn delivering(&self) -> Mask {
         if !self.session || !self.gateway.is_up() {
             return 0;
         }
-        self.trading(now) & self.subscribed & !self.blocked()
+        self.trading() & self.subscribed & !self.blocked()
     }
 
     /// Contracts of which an ordinary market-data line would tell what trades: not those whose farm, link or session
@@ -463,6 +481,9 @@ impl World {
             () => {
                 (self.session, self.subscribed, self.own_outage) = (true, 0, None);
                 self.cured(Strength::Reconnect);
+                for active in self.active.iter_mut().filter(|active| matches!(active.fault.kind, Kind::IdHeld { .. })) {
+                    active.blocking = 0;
+                }
                 Ok(())
             }
         }

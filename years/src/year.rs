@@ -57,8 +57,7 @@ pub fn run(seed: u64, ladder: Ladder, trace: &mut Trace) -> Tally {
     while now < end {
         turn(&mut world, &mut streamer, &mut oracle, brain.as_mut(), trace, now);
         let streamers = streamer.as_ref().and_then(Streamer::next);
-        let bells = world.manifest.next_bell(now);
-        let due = sooner(sooner(world.next(), streamers), sooner(brain.next(), bells)).unwrap_or(end);
+        let due = sooner(sooner(world.next(), streamers), brain.next()).unwrap_or(end);
         // Whatever is due already is done a moment later.
         let next = due.max(now + 1).min(end);
         if let Some(streamer) = &mut streamer {
@@ -80,7 +79,7 @@ fn turn(
 ) {
     world.step(now);
     hear(world, streamer, brain, now);
-    let before = streamer.as_ref().map(describe);
+    let before = streamer.as_ref().filter(|_| trace.lines.is_some()).map(describe);
     if let Some(streamer) = streamer.as_mut() {
         streamer.step(world, now);
     }
