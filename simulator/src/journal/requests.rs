@@ -93,6 +93,38 @@ pub enum Event {
     },
     /// Ticks were added to a stream.
     Burst(Burst),
+    /// History was asked for.
+    History {
+        /// Request id.
+        req_id: i32,
+        /// IBKR's contract id.
+        con_id: i32,
+        /// Which.
+        what: String,
+    },
+    /// A market data line, or bars by the clock, began.
+    Feed {
+        /// Request id.
+        req_id: i32,
+        /// IBKR's contract id.
+        con_id: i32,
+        /// Which.
+        what: &'static str,
+    },
+    /// It ended by the client's wish.
+    CancelFeed {
+        /// Request id.
+        req_id: i32,
+    },
+    /// A step of the scenario was carried out.
+    ScenarioStep {
+        /// Line in the scenario's file.
+        line: u64,
+        /// Call of the admin port.
+        call: String,
+        /// What it answered: a status of HTTP.
+        status: u16,
+    },
     /// A fault began.
     FaultBegin {
         /// Its id.
@@ -192,7 +224,8 @@ impl RequestLog {
 /// When the file cannot be read.
 pub fn bursts(path: &Path) -> io::Result<Vec<Burst>> {
     let bytes = std::fs::read(path)?;
-    let known = lines(&bytes).filter(|line| serde_json::from_slice(line).is_ok_and(|entry: Known| entry.event == "burst"));
+    let known =
+        lines(&bytes).filter(|line| serde_json::from_slice(line).is_ok_and(|entry: Known| entry.event == "burst"));
     Ok(known.filter_map(|line| serde_json::from_slice(line).ok()).collect())
 }
 

@@ -3,22 +3,23 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::sessions::{Closing, Out, QUEUE_FRAMES, Session, SessionView, Subscription};
+use super::outbox::Outbox;
+use super::sessions::{Closing, Session, SessionView, Subscription};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::faults::{Active, Fault, FaultBook};
-use crate::journal::requests::{Entry, Event, RequestLog};
+use crate::faults::{Active, FaultBook};
+use crate::history::HistoryConfig;
+use crate::journal::altered::AlteredLog;
+use crate::journal::requests::{self, Entry, Event, RequestLog};
 use crate::journal::sent::Journal;
-use crate::market::Market;
-use crate::wire::answer::Answer;
-
-/// Text of error 10197.
-const COMPETING: &str = "No market data during competing live session";
+use crate::journal::{archive, settings};
+use crate::market::burst::{Burst, BurstError};
+use crate::market::{Market, Stream};
 
 /// What the tasks wait for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,6 +28,12 @@ pub(super) struct Gates {
     pub(super) listen: bool,
     /// Nothing is answered.
     pub(super) frozen: bool,
+    /// Packets of new connections are dropped.
+    pub(super) drops_new: bool,
+    /// Handshakes are not answered.
+    pub(super) no_handshake: bool,
+    /// How fast the line to each client is, bytes a second.
+    pub(super) bytes_per_s: Option<u32>,
 }
 
 /// What changes, under one lock, so that a fault and a request have an order.
@@ -35,6 +42,8 @@ pub(super) struct State {
     pub(super) faults: FaultBook,
     pub(super) sessions: BTreeMap<u32, Session>,
     pub(super) logged_in: bool,
+    /// How true the history is.
+    pub(super) history: HistoryConfig,
     next_connection: u32,
 }
 
@@ -45,6 +54,7 @@ pub(crate) struct Core {
     pub(crate) clock: Clock,
     pub(crate) market: Market,
     pub(crate) journal: Journal,
+    pub(crate) altered: AlteredLog,
     pub(crate) requests: RequestLog,
     pub(crate) started_us: i64,
     pub(crate) ticks_sent: AtomicU64,
@@ -52,6 +62,10 @@ pub(crate) struct Core {
     pub(crate) stop: CancellationToken,
     /// The process is to die as if it had been killed.
     pub(crate) crash: CancellationToken,
+    /// There is room again for ticks that are due to a connection.
+    pub(super) room: Arc<Notify>,
+    /// Somebody asked for history.
+    pub(super) asked: Notify,
     gates: watch::Sender<Gates>,
     state: Mutex<State>,
 }
@@ -60,19 +74,36 @@ impl Core {
     pub(super) fn open(config: Config) -> std::io::Result<Self> {
         let clock = Clock::new(config.clock).map_err(std::io::Error::other)?;
         std::fs::create_dir_all(&config.state_dir)?;
-        let (requests, next_connection) = RequestLog::open(&config.state_dir.join("requests.jsonl"))?;
+        let log = config.state_dir.join(archive::REQUESTS);
+        let (requests, next_connection) = RequestLog::open(&log)?;
+        if settings::save(&config.state_dir, &config.market)? {
+            tracing::warn!("the market's settings have changed: the journal of the past no longer fits");
+        }
+        let market = Market::new(config.market.clone());
+        for burst in requests::bursts(&log)? {
+            market.restore_burst(burst);
+        }
         let faults = FaultBook::open(&config.state_dir.join("faults.json"))?;
         let core = Self {
-            market: Market::new(config.market.clone()),
-            journal: Journal::open(&config.state_dir.join("journal"))?,
+            market,
+            journal: Journal::open(&config.state_dir.join(archive::JOURNAL))?,
+            altered: AlteredLog::open(&config.state_dir.join(archive::ALTERED))?,
             requests,
             started_us: clock.now_us(),
             clock,
             ticks_sent: AtomicU64::new(0),
             stop: CancellationToken::new(),
             crash: CancellationToken::new(),
+            room: Arc::default(),
+            asked: Notify::new(),
             gates: watch::Sender::new(Gates::default()),
-            state: Mutex::new(State { faults, sessions: BTreeMap::new(), logged_in: false, next_connection }),
+            state: Mutex::new(State {
+                faults,
+                sessions: BTreeMap::new(),
+                logged_in: false,
+                history: config.history,
+                next_connection,
+            }),
             config,
         };
         core.log(None, None, Event::Start { version: env!("CARGO_PKG_VERSION") });
@@ -87,8 +118,15 @@ impl Core {
         self.gates.subscribe()
     }
 
-    fn set_gates(&self, state: &State) {
-        let gates = Gates { listen: state.logged_in && state.faults.listens(), frozen: state.faults.frozen() };
+    pub(super) fn set_gates(&self, state: &State) {
+        let faults = &state.faults;
+        let gates = Gates {
+            listen: state.logged_in && faults.listens(),
+            frozen: faults.frozen(),
+            drops_new: faults.drops_new(),
+            no_handshake: !faults.handshakes(),
+            bytes_per_s: faults.bytes_per_s(),
+        };
         self.gates.send_if_modified(|current| std::mem::replace(current, gates) != gates);
     }
 
@@ -98,6 +136,11 @@ impl Core {
         let _ = self.gates().wait_for(|gates| !gates.frozen).await;
     }
 
+    /// Returns when a handshake may be answered.
+    pub(super) async fn greets(&self) {
+        let _ = self.gates().wait_for(|gates| !gates.frozen && !gates.no_handshake).await;
+    }
+
     pub(super) fn set_logged_in(&self) {
         let mut state = self.state();
         state.logged_in = true;
@@ -105,14 +148,14 @@ impl Core {
     }
 
     /// Writes a line of the request log.
-    pub(super) fn log(&self, connection: Option<u32>, client_id: Option<i32>, event: Event) {
+    pub(crate) fn log(&self, connection: Option<u32>, client_id: Option<i32>, event: Event) {
         self.requests.add(&Entry { at_ms: self.clock.now_us() / 1_000, connection, client_id, event });
     }
 
     /// A socket was accepted: its number, its queue, and how it is told to end.
-    pub(super) fn accept(&self, peer: SocketAddr) -> (u32, mpsc::Receiver<Out>, Closing) {
-        let (out, queue) = mpsc::channel(QUEUE_FRAMES);
-        let closing = Closing { now: self.stop.child_token(), reset: Default::default() };
+    pub(super) fn accept(&self, peer: SocketAddr) -> (u32, Arc<Outbox>, Closing) {
+        let out = Arc::new(Outbox::new(self.room.clone()));
+        let closing = Closing { now: self.stop.child_token(), ..Closing::default() };
         let mut state = self.state();
         let number = state.next_connection;
         state.next_connection += 1;
@@ -121,13 +164,19 @@ impl Core {
             since_us: self.clock.now_us(),
             client_id: None,
             dialect: None,
-            out,
+            market_data_type: 1,
+            out: out.clone(),
             closing: closing.clone(),
             subscriptions: BTreeMap::new(),
+            feeds: BTreeMap::new(),
+            queries: BTreeMap::new(),
+            turn: 0,
+            behind: None,
+            torn: false,
         };
         state.sessions.insert(number, session);
         self.log(Some(number), None, Event::Accept { peer: peer.to_string() });
-        (number, queue, closing)
+        (number, out, closing)
     }
 
     /// A socket is gone.
@@ -137,45 +186,16 @@ impl Core {
         }
     }
 
-    /// Begins a fault.
-    pub(crate) fn begin_fault(&self, fault: Fault) -> std::io::Result<u64> {
-        let mut state = self.state();
-        let now = self.clock.now_us();
-        let begun = state.faults.begin(fault.clone(), now);
-        self.set_gates(&state);
-        if let Ok(id) = begun {
-            self.log(None, None, Event::FaultBegin { id, fault: fault.clone() });
-        }
-        if fault == Fault::Competing {
-            for (number, session) in &mut state.sessions {
-                self.cut_off(*number, session, now);
-            }
-        }
-        begun
-    }
-
-    /// Ends every subscription of a session with error 10197.
-    fn cut_off(&self, number: u32, session: &mut Session, now: i64) {
-        let flowing: Vec<i32> = session.subscriptions.iter().filter(|(_, s)| !s.ended).map(|(id, _)| *id).collect();
-        for req_id in flowing {
-            if let Some(subscription) = session.subscriptions.get_mut(&req_id) {
-                subscription.ended = true;
-            }
-            session.answer(&Answer::error(req_id, 10197, COMPETING, now / 1_000));
-            let event = Event::Error { req_id, code: 10197, text: COMPETING.to_owned() };
-            self.log(Some(number), session.client_id, event);
-        }
-    }
-
-    /// Ends one fault, or all, and says which were ended.
-    pub(crate) fn end_fault(&self, id: Option<u64>) -> std::io::Result<Vec<u64>> {
-        let mut state = self.state();
-        let ended = state.faults.end(id);
-        self.set_gates(&state);
-        for id in ended.iter().flatten() {
-            self.log(None, None, Event::FaultEnd { id: *id });
-        }
-        ended
+    /// Adds ticks to a stream, all in one second, which go out as fast as each socket takes them.
+    ///
+    /// # Errors
+    /// When there can be no such burst.
+    pub(crate) fn burst(&self, stream: Stream, ticks: u32) -> Result<Burst, BurstError> {
+        // No tick of it may go out before it is in the log.
+        let _state = self.state();
+        let burst = self.market.add_burst(stream, self.clock.now_us(), ticks)?;
+        self.log(None, None, Event::Burst(burst));
+        Ok(burst)
     }
 
     /// The faults in force.

@@ -2,11 +2,18 @@
 
 mod connection;
 mod core;
+mod effects;
+mod full_port;
+mod lines;
 mod listener;
+mod outbox;
 mod pump;
+mod queries;
 mod requests;
+mod schedule;
 mod sessions;
 mod simulator;
 
 pub(crate) use self::core::Core;
+pub(crate) use self::effects::BeginError;
 pub use simulator::{Simulator, StartError};

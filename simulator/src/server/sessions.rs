@@ -4,28 +4,19 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 use serde::Serialize;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::journal::sent::Sent;
+use super::lines::Subscribed;
+use super::outbox::Outbox;
+use super::queries::Query;
+use super::schedule::Position;
 use crate::market::Stream;
 use crate::market::tick::TickType;
 use crate::wire::answer::Answer;
 use crate::wire::handshake::Dialect;
-
-/// Frames that may wait for a slow client: some seconds of a busy login. One more closes its connection.
-pub(super) const QUEUE_FRAMES: usize = 65_536;
-
-/// Something to write to a client.
-#[derive(Debug)]
-pub(super) struct Out {
-    /// The body of a frame.
-    pub(super) body: Vec<u8>,
-    /// The tick that it carries, for the journal.
-    pub(super) tick: Option<Sent>,
-}
 
 /// One connection.
 #[derive(Debug)]
@@ -36,10 +27,22 @@ pub(crate) struct Session {
     pub(super) client_id: Option<i32>,
     /// `None` until the handshake is done.
     pub(super) dialect: Option<Dialect>,
-    pub(super) out: mpsc::Sender<Out>,
+    /// What its market data requests get: 1 live, 2 frozen, 3 delayed, 4 delayed and frozen.
+    pub(super) market_data_type: i32,
+    pub(super) out: Arc<Outbox>,
     pub(super) closing: Closing,
     /// By request id.
     pub(super) subscriptions: BTreeMap<i32, Subscription>,
+    /// What speaks by the clock, by request id.
+    pub(super) feeds: BTreeMap<i32, Subscribed>,
+    /// Requests for history without an answer yet, by request id.
+    pub(super) queries: BTreeMap<i32, Query>,
+    /// The subscription that comes last at the next step, by request id.
+    pub(super) turn: i32,
+    /// Since when it has not taken all that was due.
+    pub(super) behind: Option<Instant>,
+    /// Nothing more is sent, for good.
+    pub(super) torn: bool,
 }
 
 /// How a connection is told to end.
@@ -48,6 +51,8 @@ pub(super) struct Closing {
     pub(super) now: CancellationToken,
     /// With a reset instead of an orderly end.
     pub(super) reset: Arc<AtomicBool>,
+    /// Its packets are dropped: nothing is read or written any more, and the socket stays open.
+    pub(super) dead: CancellationToken,
 }
 
 /// One tick-by-tick subscription.
@@ -57,6 +62,23 @@ pub(super) struct Subscription {
     pub(super) since_us: i64,
     /// An error has ended it: it stays known until the client cancels it, and gets no tick.
     pub(super) ended: bool,
+    /// How old its ticks are, microseconds.
+    pub(super) delay_us: i64,
+    /// How far its ticks have gone to the client.
+    pub(super) sent: Position,
+}
+
+impl Subscription {
+    pub(super) fn new(stream: Stream, since_us: i64, delay_us: i64) -> Self {
+        Self { stream, since_us, ended: false, delay_us, sent: Position::after(since_us - delay_us) }
+    }
+}
+
+impl Drop for Session {
+    /// What waits still goes out, then the connection ends.
+    fn drop(&mut self) {
+        self.out.close();
+    }
 }
 
 impl Session {
@@ -64,15 +86,22 @@ impl Session {
     pub(super) fn answer(&self, answer: &Answer) {
         if let Some(dialect) = self.dialect {
             for body in answer.encode(dialect) {
-                self.send(body, None);
+                self.send(&body);
             }
         }
     }
 
-    /// Queues a body. A client that is too slow is cut off.
-    pub(super) fn send(&self, body: Vec<u8>, tick: Option<Sent>) {
-        if self.out.try_send(Out { body, tick }).is_err() {
+    /// Queues a body. A client that does not read is cut off.
+    pub(super) fn send(&self, body: &[u8]) {
+        if !self.torn && !self.out.push(body) {
             self.closing.now.cancel();
+        }
+    }
+
+    /// Queues bytes as they are, without the length of a frame.
+    pub(super) fn raw(&self, bytes: &[u8]) {
+        if !self.torn {
+            self.out.push_raw(bytes);
         }
     }
 }

@@ -10,10 +10,13 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::core::Core;
-use super::{listener, pump};
+use super::{lines, listener, pump, queries};
 use crate::admin;
 use crate::config::Config;
 use crate::journal::requests::Event;
+use crate::market::Stream;
+use crate::scenario::play::Play;
+use crate::market::burst::{Burst, BurstError};
 
 /// How often sent ticks go from memory to the journal's files.
 const FLUSH: Duration = Duration::from_millis(100);
@@ -58,7 +61,7 @@ impl Simulator {
     ///
     /// # Errors
     /// When a port or the state directory cannot be used.
-    pub async fn start(config: Config) -> Result<Self, StartError> {
+    pub async fn start(mut config: Config) -> Result<Self, StartError> {
         let bind = |what, addr| move |cause| StartError::Bind { what, addr, cause };
         let admin = TcpListener::bind(config.admin).await.map_err(bind("admin", config.admin))?;
         let admin_addr = admin.local_addr().map_err(bind("admin", config.admin))?;
@@ -68,15 +71,20 @@ impl Simulator {
         drop(api);
         let path = config.state_dir.clone();
         let (login, delay) = (config.login, config.login_delay);
-        let core = Core::open(config).map_err(|cause| StartError::State { path, cause })?;
-        let core = Arc::new(core);
-        let tasks = vec![
+        let state = |cause| StartError::State { path: path.clone(), cause };
+        let scenario = config.scenario.take();
+        let play = scenario.map(|scenario| Play::open(&mut config, scenario)).transpose().map_err(state)?;
+        let core = Arc::new(Core::open(config).map_err(state)?);
+        let mut tasks = vec![
             tokio::spawn(login_after(core.clone(), login, delay)),
             tokio::spawn(listener::run(core.clone(), api_addr)),
             tokio::spawn(pump::run(core.clone())),
+            tokio::spawn(lines::run(core.clone())),
+            tokio::spawn(queries::run(core.clone())),
             tokio::spawn(flush(core.clone())),
             tokio::spawn(admin::serve(core.clone(), admin)),
         ];
+        tasks.extend(play.map(|play| tokio::spawn(play.run(core.clone()))));
         Ok(Self { core, api_addr, admin_addr, tasks })
     }
 
@@ -90,6 +98,14 @@ impl Simulator {
     #[must_use]
     pub fn admin_addr(&self) -> SocketAddr {
         self.admin_addr
+    }
+
+    /// Adds ticks to a stream, all of them at the end of one second: they go to each client as fast as it takes them.
+    ///
+    /// # Errors
+    /// When there can be no such burst.
+    pub fn burst(&self, stream: Stream, ticks: u32) -> Result<Burst, BurstError> {
+        self.core.burst(stream, ticks)
     }
 
     /// Returns when `POST /crash` was called: the process is to exit at once, without [`Self::shutdown`].
@@ -106,6 +122,7 @@ impl Simulator {
         }
         self.core.log(None, None, Event::Stop);
         report(self.core.journal.flush());
+        report(self.core.altered.flush());
         for task in self.tasks.drain(..) {
             task.abort();
             // Only an aborted task has let go of its port.
@@ -139,6 +156,7 @@ async fn flush(core: Arc<Core>) {
     loop {
         steps.tick().await;
         report(core.journal.flush());
+        report(core.altered.flush());
     }
 }
 

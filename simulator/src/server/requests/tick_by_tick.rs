@@ -22,8 +22,14 @@ impl Call<'_> {
             let refusal = Refusal { code: 102, text: "Duplicate ticker ID for API request".to_owned() };
             return self.error(state, req_id, refusal);
         }
-        session.subscriptions.insert(req_id, Subscription { stream, since_us: self.now_us, ended: false });
+        let delay_s = state.faults.delay_s(stream);
+        let delay_us = i64::from(delay_s.unwrap_or(0)) * 1_000_000;
+        session.subscriptions.insert(req_id, Subscription::new(stream, self.now_us, delay_us));
         self.log(state, Event::Subscribe { req_id, con_id: stream.con_id, tick: stream.tick });
+        if delay_s.is_some() {
+            let text = "Requested market data is not subscribed. Displaying delayed market data.".to_owned();
+            self.error(state, req_id, Refusal { code: 10167, text });
+        }
     }
 
     /// The one stream that a request means.
