@@ -60,6 +60,8 @@ pub struct DayFigures {
     pub previous_close: Option<f64>,
     /// Sizes of the trades together. Between two moments of a day it rises by the sizes of the Last ticks between them.
     pub volume: f64,
+    /// Prices times sizes of the trades, added up: divided by the volume it is their average price.
+    pub turnover: f64,
 }
 
 impl Market {
@@ -95,6 +97,7 @@ impl Market {
                 low: tally.open.map(|_| tally.low),
                 previous_close: previous.as_ref().map(|last| last.trade.price),
                 volume: tally.volume as f64 / UNITS,
+                turnover: tally.turnover as f64 / UNITS / UNITS,
             },
             last: tally.last.or(previous),
         })
@@ -171,11 +174,13 @@ struct Tally {
     last: Option<LastTrade>,
     /// In [`UNITS`].
     volume: u128,
+    /// In squares of them.
+    turnover: u128,
 }
 
 impl Default for Tally {
     fn default() -> Self {
-        Self { open: None, high: f64::NEG_INFINITY, low: f64::INFINITY, last: None, volume: 0 }
+        Self { open: None, high: f64::NEG_INFINITY, low: f64::INFINITY, last: None, volume: 0, turnover: 0 }
     }
 }
 
@@ -185,12 +190,13 @@ impl Tally {
         self.high = self.high.max(trade.price);
         self.low = self.low.min(trade.price);
         self.volume += units(trade.size);
+        self.turnover += units(trade.price) * units(trade.size);
         self.last = Some(LastTrade { at_us: second * 1_000_000 + i64::from(offset_us), trade });
     }
 }
 
-fn units(size: f64) -> u128 {
-    (size * UNITS).round() as u128
+fn units(value: f64) -> u128 {
+    (value * UNITS).round() as u128
 }
 
 /// The ticks of a contract on a trading day, wherever they come from.

@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use jiff::civil::date;
 use marketstream_recovery::hours::{SessionState, TradingHours};
@@ -164,7 +164,7 @@ fn assert_readable(contract: &Contract, hours: Hours, now: i64) {
     let read = TradingHours::parse(&trading, hours.zone()).unwrap();
     let until = read.known_until().unwrap().as_second();
     for edge in edges(hours, now, until) {
-        for second in edge - 1..=edge + 1 {
+        for second in [edge - 1, edge] {
             // The last minute of a text of days around the clock is missing in it, as in IBKR's.
             if second < now || second >= until - 60 {
                 continue;
@@ -185,21 +185,23 @@ fn assert_readable(contract: &Contract, hours: Hours, now: i64) {
 #[test]
 fn every_text_of_two_years_says_what_the_market_does() {
     let catalog = Catalog::on(date(2026, 11, 24));
-    // Contracts whose hours are alike until the end of the text are read once.
-    let mut read = HashSet::new();
-    for contract in catalog.contracts() {
-        for hours in [contract.hours, contract.hours.always_open()] {
-            let zone = zone(hours.zone()).unwrap();
-            for day in date(2026, 1, 1).series(1.day()).take_while(|day| day.year() < 2028) {
-                let noon = day.at(12, 0, 0, 0).to_zoned(zone.clone()).unwrap().timestamp().as_second();
-                let ends_soon = contract.end_s.filter(|end| *end < noon + 10 * 86_400);
-                if read.insert((hours.text(noon), hours.zone(), ends_soon)) {
+    for day in date(2026, 1, 1).series(1.day()).take_while(|day| day.year() < 2028) {
+        // Contracts whose hours are alike until the end of the text are read once.
+        let mut read = Vec::new();
+        for contract in catalog.contracts() {
+            for hours in [contract.hours, contract.hours.always_open()] {
+                let zone = zone(hours.zone()).unwrap();
+                let noon = day.at(12, 0, 0, 0).to_zoned(zone).unwrap().timestamp().as_second();
+                let ends_soon = contract.end_s.is_some_and(|end| end < noon + 10 * 86_400);
+                let until_then = Hours { end: hours.end.filter(|_| ends_soon), ..hours };
+                if !read.contains(&until_then) {
+                    read.push(until_then);
                     assert_readable(contract, hours, noon);
                 }
             }
         }
+        assert!(read.len() > 8, "{day}: {}", read.len());
     }
-    assert!(read.len() > 5 * 730, "{}", read.len());
 }
 
 #[test]
