@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 
 use super::connection;
 use super::core::{Core, Gates};
+use super::full_port;
 
 /// How soon a port that cannot be taken back is tried again.
 const RETRY: Duration = Duration::from_millis(50);
@@ -19,12 +20,17 @@ pub(super) async fn run(core: Arc<Core>, addr: SocketAddr) {
         if gates.wait_for(|gates| gates.listen).await.is_err() {
             return;
         }
-        match TcpListener::bind(addr).await {
+        let drops = gates.borrow().drops_new;
+        let bound = if drops { full_port::bind(addr).await } else { TcpListener::bind(addr).await };
+        match bound {
             Ok(listener) => {
-                tracing::info!(%addr, "API port open");
+                tracing::info!(%addr, drops_packets = drops, "API port open");
                 tokio::select! {
-                    () = accept(&core, &listener) => {}
-                    _ = gates.wait_for(|gates: &Gates| !gates.listen) => tracing::info!(%addr, "API port closed"),
+                    () = accept(&core, &listener), if !drops => {}
+                    () = full_port::keep_full(addr), if drops => {}
+                    _ = gates.wait_for(|gates: &Gates| !gates.listen || gates.drops_new != drops) => {
+                        tracing::info!(%addr, "API port closed");
+                    }
                 }
             }
             Err(error) => {
