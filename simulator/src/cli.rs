@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ib_gateway_sim::Config;
 use ib_gateway_sim::clock::ClockSetting;
+use ib_gateway_sim::history::{HistoryConfig, Mode};
 use ib_gateway_sim::market::MarketConfig;
 use ib_gateway_sim::market::catalog::BTC_USD_CON_ID;
 use ib_gateway_sim::market::hours::zone;
@@ -94,6 +95,12 @@ pub(crate) struct Serve {
     /// Factor on the rates of the generated ticks.
     #[arg(long, env = "IB_SIM_RATE", default_value_t = 1.0, value_parser = rate)]
     rate: f64,
+    /// Historical ticks: exactly what was live, or late and altered as the original's are.
+    #[arg(long, env = "IB_SIM_HISTORY", value_enum, default_value = "ideal")]
+    history: Mode,
+    /// Seconds that have ended and are not in an ideal history yet.
+    #[arg(long, env = "IB_SIM_HISTORY_LAG", default_value_t = 0)]
+    history_lag: u32,
     /// Replay a recording, looped: [CONID=]FILE (BTC.USD without CONID), or a directory of CONID.ticks and btcusd.ticks.
     /// Default: /usr/local/share/ib-gateway-sim/btcusd.ticks when it exists.
     #[arg(long, env = "IB_SIM_REPLAY", value_name = "RECORDING", value_delimiter = ',')]
@@ -138,6 +145,7 @@ impl Serve {
             admin: SocketAddr::new(self.listen, self.admin_port),
             state_dir: state_dir.unwrap_or_else(|| "sim-state".into()),
             clock: ClockSetting::default(),
+            history: HistoryConfig { mode: self.history, lag_s: self.history_lag, ..HistoryConfig::default() },
             market,
             login: self.no_login || has_credentials(),
             login_delay: Duration::from_secs_f64(self.login_delay),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::clock::ClockSetting;
+use crate::history::HistoryConfig;
 use crate::market::MarketConfig;
 
 /// Settings of one simulator.
@@ -22,6 +23,8 @@ pub struct Config {
     pub clock: ClockSetting,
     /// The ticks.
     pub market: MarketConfig,
+    /// How true the history is.
+    pub history: HistoryConfig,
     /// Whether the login succeeds. When not, the API port stays closed.
     pub login: bool,
     /// How long the login takes.
@@ -43,6 +46,7 @@ impl Config {
             state_dir: state_dir.into(),
             clock: ClockSetting::default(),
             market: MarketConfig { always_open: true, ..MarketConfig::default() },
+            history: HistoryConfig::default(),
             login: true,
             login_delay: Duration::ZERO,
             account: "DU1234567".to_owned(),

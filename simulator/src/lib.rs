@@ -10,6 +10,7 @@ pub mod history;
 pub mod journal;
 pub mod judge;
 pub mod market;
+pub mod market_data;
 pub mod prepare;
 mod server;
 pub mod wire;

@@ -1,5 +1,7 @@
 //! The admin HTTP server: faults, journal, and what goes on.
 
+mod history;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -44,6 +46,7 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
         .route("/faults/{id}", delete(end_fault))
         .route("/sockets/close", post(close_sockets))
         .route("/crash", post(crash))
+        .merge(history::routes())
         .with_state(core)
 }
 

@@ -8,6 +8,7 @@ pub mod bars;
 mod begin;
 mod config;
 mod days;
+mod message;
 mod question;
 mod realistic;
 mod time;
@@ -16,6 +17,7 @@ pub mod truth;
 pub use archive::Archive;
 pub use begin::begin_s;
 pub use config::{HistoryConfig, Mode, SettingError};
+pub use message::{bar as bar_message, bars_end, schedule};
 
-pub use question::{Anchor, MAX_TICKS, Question, What};
+pub use question::{Anchor, MAX_TICKS, Question, QuestionError, What};
 pub use time::{BAD_TIME, parse as parse_time, text as time_text};

@@ -60,7 +60,8 @@ pub struct DayFigures {
     pub previous_close: Option<f64>,
     /// Sizes of the trades together. Between two moments of a day it rises by the sizes of the Last ticks between them.
     pub volume: f64,
-    /// Prices times sizes of the trades, added up: divided by the volume it is their average price.
+    /// Prices times sizes of the trades, added up: divided by the volume it is their average price. Of generated trades
+    /// the price is the middle of what was possible in their second, which is within a few steps of the true one.
     pub turnover: f64,
 }
 
@@ -269,7 +270,9 @@ impl Tape<'_> {
         for (second, low, high) in generator.price_bounds(from, to) {
             let lots = if self.open_at(second) { generator.reported_lots(second) } else { 0 };
             if lots > 0 {
-                tally.volume += units(lots as f64 * self.contract.lot);
+                let size = lots as f64 * self.contract.lot;
+                tally.volume += units(size);
+                tally.turnover += units(f64::midpoint(low, high)) * units(size);
                 traded.push((second, low, high));
             }
         }

@@ -42,7 +42,8 @@ pub struct Bar {
 }
 
 impl Bar {
-    fn of(price: f64, start_s: i64, date: Option<Date>) -> Self {
+    /// A bar without a tick.
+    pub(crate) fn of(price: f64, start_s: i64, date: Option<Date>) -> Self {
         let (open, high, low, close) = (price, price, price, price);
         Self { start_s, date, open, high, low, close, volume: 0.0, turnover: 0.0, ticks: 0 }
     }
@@ -117,10 +118,10 @@ fn bar_start(day: &TradingDay, session: Span, length: i64, second: i64) -> i64 {
     (base + (second - base).div_euclid(length) * length).max(session.open_s)
 }
 
-/// How much open time a question covers, seconds.
+/// How much time that is, seconds.
 #[must_use]
-pub fn open_seconds(market: &Market, contract: &Contract, question: &BarsQuestion, now_us: i64) -> i64 {
-    covered(market, contract, question, now_us).iter().map(|stretch| stretch.seconds.end - stretch.seconds.start).sum()
+pub fn open_seconds(covered: &[Stretch]) -> i64 {
+    covered.iter().map(|stretch| stretch.seconds.end - stretch.seconds.start).sum()
 }
 
 /// The sessions that a question covers, or parts of them, ascending. They begin with a whole bar.

@@ -1,7 +1,11 @@
 //! What a request does: one file for each family of them.
 
+mod bars;
 mod contracts;
 mod details;
+mod history;
+mod market_data;
+mod misc;
 mod session;
 mod tick_by_tick;
 
@@ -9,6 +13,7 @@ use super::core::{Core, State};
 use crate::faults::Refusal;
 use crate::journal::requests::Event;
 use crate::wire::answer::Answer;
+use crate::wire::pb;
 use crate::wire::request::{Request, RequestError};
 
 /// Does what a client asks for. An error ends the connection and says why.
@@ -28,22 +33,37 @@ pub(super) fn handle(core: &Core, number: u32, request: Result<Request, RequestE
         Ok(Request::ContractData(request)) => call.contract_data(&state, &request),
         Ok(Request::TickByTick(request)) => call.subscribe_ticks(&mut state, &request),
         Ok(Request::CancelTickByTick(req_id)) => call.cancel_ticks(&mut state, req_id),
-        Ok(Request::MarketData(request)) => call.not_served(&state, 1, request.req_id),
+        Ok(Request::MarketData(request)) => call.market_data(&mut state, &request),
         Ok(Request::MarketDepth(request)) => call.not_served(&state, 10, request.req_id),
-        Ok(Request::RealTimeBars(request)) => call.not_served(&state, 50, request.req_id),
-        Ok(Request::HistoricalTicks(request)) => call.not_served(&state, 96, request.req_id),
-        Ok(Request::HistoricalData(request)) => call.not_served(&state, 20, request.req_id),
-        Ok(Request::HeadTimestamp(request)) => call.not_served(&state, 87, request.req_id),
-        Ok(
-            Request::CancelMarketData(_)
-            | Request::CancelMarketDepth(_)
-            | Request::CancelRealTimeBars(_)
-            | Request::CancelHistoricalTicks(_)
-            | Request::CancelHistoricalData(_)
-            | Request::CancelHeadTimestamp(_),
-        ) => {}
+        Ok(Request::RealTimeBars(request)) => call.real_time_bars(&mut state, &request),
+        Ok(Request::HistoricalTicks(request)) => call.historical_ticks(&mut state, &request),
+        Ok(Request::HistoricalData(request)) => call.historical_data(&mut state, &request),
+        Ok(Request::HeadTimestamp(request)) => call.head_timestamp(&state, &request),
+        Ok(Request::CancelMarketData(req_id)) => call.cancel_market_data(&mut state, req_id),
+        Ok(Request::CancelRealTimeBars(req_id)) => call.cancel_real_time_bars(&mut state, req_id),
+        Ok(Request::CancelHistoricalTicks(req_id) | Request::CancelHistoricalData(req_id)) => {
+            call.cancel_history(&mut state, req_id);
+        }
+        // The head time stamp is answered at once.
+        Ok(Request::CancelMarketDepth(_) | Request::CancelHeadTimestamp(_)) => {}
+        Ok(Request::MarketDataType(request)) => call.market_data_type(&mut state, &request),
+        Ok(Request::MarketDepthExchanges) => call.market_depth_exchanges(&state),
+        Ok(Request::MarketRule(request)) => call.market_rule(&state, &request),
+        Ok(Request::MatchingSymbols(request)) => call.matching_symbols(&state, &request),
+        Ok(Request::SmartComponents(request)) => call.smart_components(&state, &request),
+        Ok(Request::AccountData(request)) => call.account_data(&state, &request),
+        Ok(Request::FamilyCodes) => call.family_codes(&state),
+        Ok(Request::UserInfo(req_id)) => call.user_info(&state, req_id),
+        Ok(Request::OpenOrders) => call.answer(&state, &Answer::OpenOrdersEnd(pb::ListEnd {})),
+        Ok(Request::CompletedOrders) => call.answer(&state, &Answer::CompletedOrdersEnd(pb::ListEnd {})),
+        Ok(Request::Positions) => call.answer(&state, &Answer::PositionsEnd(pb::ListEnd {})),
+        Ok(Request::NewsProviders) => call.answer(&state, &Answer::NewsProviders(pb::ListEnd {})),
+        Ok(Request::Executions(req_id)) => call.none_of(&state, req_id, Answer::ExecutionsEnd),
+        Ok(Request::AccountSummary(req_id)) => call.none_of(&state, req_id, Answer::AccountSummaryEnd),
+        Ok(Request::PositionsMulti(req_id)) => call.none_of(&state, req_id, Answer::PositionsMultiEnd),
+        Ok(Request::AccountUpdatesMulti(req_id)) => call.none_of(&state, req_id, Answer::AccountUpdatesMultiEnd),
+        Ok(Request::SoftDollarTiers(req_id)) => call.none_of(&state, req_id, Answer::SoftDollarTiers),
         Ok(Request::Unsupported { number, req_id }) => call.not_served(&state, number, Some(req_id)),
-        Ok(_) => {}
         Err(error) => {
             let text = format!("Error reading request. {error}");
             call.error(&state, -1, Refusal { code: 320, text });
@@ -76,6 +96,11 @@ impl Call<'_> {
     fn error(&self, state: &State, req_id: i32, refusal: Refusal) {
         self.answer(state, &Answer::error(req_id, refusal.code, &refusal.text, self.now_us / 1_000));
         self.log(state, Event::Error { req_id, code: refusal.code, text: refusal.text });
+    }
+
+    /// The end of a list that is always empty: a login of this gateway never traded.
+    fn none_of(&self, state: &State, req_id: i32, end: fn(pb::RequestEnd) -> Answer) {
+        self.answer(state, &end(pb::RequestEnd { req_id: Some(req_id) }));
     }
 
     /// A request that the original knows and this program does not serve.

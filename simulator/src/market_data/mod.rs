@@ -1,0 +1,15 @@
+//! Market data lines, five-second bars and bars that are kept up to date: what a subscription says, and when. Pure: a
+//! feed is stepped with the market, whether something is withheld, and the time.
+
+mod feed;
+mod generic;
+mod line;
+mod live_bars;
+mod rt_volume;
+mod show;
+
+pub use feed::{Feed, Step, Withheld};
+pub use generic::{GenericError, GenericTicks};
+pub use line::{Kind, Line};
+pub use live_bars::{KeptUp, RealTimeBars};
+pub use rt_volume::text as rt_volume;
