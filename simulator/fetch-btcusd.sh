@@ -1,9 +1,11 @@
 #!/bin/sh
 # Makes the recording of real BTC/USD ticks that ib-gateway-sim replays. Nothing of it is in this repository: the
 # sample comes with the Python package ob-analytics (GPL-2.0-or-later), is fetched with the pip of this machine, and is
-# checked against pinned sums. The result is cached in ${MARKETSTREAM_CACHE:-$HOME/.cache/marketstream}/ticks/btcusd.
+# checked against pinned sums. The package is cached in ${MARKETSTREAM_CACHE:-$HOME/.cache/marketstream}/ticks/btcusd;
+# the recording is made anew each time, which takes seconds.
 #
 # usage: fetch-btcusd.sh OUT_FILE
+# The ending of OUT_FILE chooses the format: .csv, .parquet, or the compact text of .ticks.
 # IB_GATEWAY_SIM: the program to prepare with; default: ib-gateway-sim on the PATH, else `cargo run` in this checkout.
 set -eu
 
@@ -25,8 +27,6 @@ here=$(cd "$(dirname "$0")" && pwd)
 cache=${MARKETSTREAM_CACHE:-$HOME/.cache/marketstream}/ticks/btcusd
 mkdir -p "$cache"
 cache=$(cd "$cache" && pwd)
-# Named by what it is made from and by the format, so that neither can be mixed up with an older one.
-cached=$cache/$(echo "$WHEEL_SHA256" | cut -c1-12)-1.ticks
 
 check() { # check FILE SHA256
     if ! echo "$2  $1" | sha256sum -c --status -; then
@@ -45,18 +45,19 @@ prepare() {
     fi
 }
 
-if [ ! -s "$cached" ]; then
-    work=$(mktemp -d "$cache/work.XXXXXX")
-    trap 'rm -rf "$work"' EXIT
+work=$(mktemp -d "$cache/work.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+if [ ! -s "$cache/$WHEEL" ]; then
     python3 -m pip download --quiet --disable-pip-version-check --no-deps --dest "$work" "$PACKAGE==$VERSION"
     check "$work/$WHEEL" "$WHEEL_SHA256"
-    # A wheel is a zip; Python can open it everywhere, unzip is not installed everywhere.
-    python3 -m zipfile -e "$work/$WHEEL" "$work/wheel"
-    check "$work/wheel/$ORDERS" "$ORDERS_SHA256"
-    check "$work/wheel/$TRADES" "$TRADES_SHA256"
-    prepare --orders "$work/wheel/$ORDERS" --trades "$work/wheel/$TRADES" --out "$work/btcusd.ticks"
-    mv "$work/btcusd.ticks" "$cached"
+    mv "$work/$WHEEL" "$cache/$WHEEL"
 fi
+check "$cache/$WHEEL" "$WHEEL_SHA256"
+# A wheel is a zip; Python can open it everywhere, unzip is not installed everywhere.
+python3 -m zipfile -e "$cache/$WHEEL" "$work/wheel"
+check "$work/wheel/$ORDERS" "$ORDERS_SHA256"
+check "$work/wheel/$TRADES" "$TRADES_SHA256"
 mkdir -p "$(dirname "$out")"
-cp "$cached" "$out.partial"
-mv "$out.partial" "$out"
+out=$(cd "$(dirname "$out")" && pwd)/$(basename "$out")
+# Written whole or not at all.
+prepare --orders "$work/wheel/$ORDERS" --trades "$work/wheel/$TRADES" --out "$out"
