@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -9,10 +10,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use ib_gateway_sim::Config;
 use ib_gateway_sim::clock::ClockSetting;
 use ib_gateway_sim::history::{HistoryConfig, Mode};
+use ib_gateway_sim::limits::{AboveRate, LimitsConfig, TICK_BY_TICK_PAUSE_S, TickByTickError};
 use ib_gateway_sim::market::MarketConfig;
 use ib_gateway_sim::market::catalog::BTC_USD_CON_ID;
 use ib_gateway_sim::market::hours::zone;
 use ib_gateway_sim::market::recording::Recording;
+use ib_gateway_sim::scenario::Scenario;
 
 /// Where an image keeps the recording of BTC.USD.
 const DEFAULT_RECORDING: &str = "/usr/local/share/ib-gateway-sim/btcusd.ticks";
@@ -34,6 +37,14 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run the gateway (what happens without a subcommand).
     Serve(Serve),
+    /// Read a scenario, say whether it is sound, and end.
+    CheckScenario {
+        /// The scenario.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Compare a recording of a simulator's ticks with its journal. Exit code 1 when they are not equal.
+    Compare(Compare),
     /// Make a recording of real BTC/USD ticks from the sample of the Python package ob-analytics 0.1.0.
     PrepareBtcusd(Prepare),
 }
@@ -49,6 +60,47 @@ pub(crate) struct Prepare {
     /// The recording to write.
     #[arg(long)]
     pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compare {
+    /// State directory of the simulator, which may be running.
+    #[arg(long, value_name = "STATE_DIR", required_unless_present = "admin", conflicts_with = "admin")]
+    pub(crate) journal: Option<PathBuf>,
+    /// Admin port of a running simulator, for example http://localhost:4080.
+    #[arg(long, value_name = "URL")]
+    pub(crate) admin: Option<String>,
+    /// The recording: a file with one JSON object a tick, or the data directory of a MarketStream streamer.
+    #[arg(long, value_name = "FILE|DIR")]
+    pub(crate) recording: PathBuf,
+    /// First second that counts: since the epoch, or as 2026-11-24T14:30:00Z [default: the recording's second one].
+    #[arg(long, value_parser = second)]
+    pub(crate) from: Option<i64>,
+    /// First second that counts no more [default: the recording's last one].
+    #[arg(long, value_parser = second)]
+    pub(crate) to: Option<i64>,
+    /// Let ticks be missing that were never sent to anybody.
+    #[arg(long)]
+    pub(crate) only_sent: bool,
+    /// Let ticks be in any order.
+    #[arg(long)]
+    pub(crate) any_order: bool,
+    /// How to print the outcome.
+    #[arg(short, long, value_enum, default_value = "table")]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Output {
+    Table,
+    Json,
+}
+
+/// A second since the epoch.
+fn second(text: &str) -> Result<i64, String> {
+    let time = || text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second);
+    let second = text.parse().ok().or_else(time).filter(|second| *second >= 0);
+    second.ok_or_else(|| "write seconds since 1970, or a time as 2026-11-24T14:30:00Z".to_owned())
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -101,10 +153,97 @@ pub(crate) struct Serve {
     /// Seconds that have ended and are not in an ideal history yet.
     #[arg(long, env = "IB_SIM_HISTORY_LAG", default_value_t = 0)]
     history_lag: u32,
+    #[command(flatten)]
+    limits: Limits,
+    /// A time-line of faults to play, once for each state directory: see docs/simulator.md.
+    #[arg(long, env = "IB_SIM_SCENARIO", value_name = "FILE")]
+    scenario: Option<PathBuf>,
+    /// Play the scenario from its begin, also when an earlier process has played it.
+    #[arg(long, requires = "scenario")]
+    scenario_from_start: bool,
     /// Replay a recording, looped: [CONID=]FILE (BTC.USD without CONID), or a directory of CONID.ticks and btcusd.ticks.
     /// Default: /usr/local/share/ib-gateway-sim/btcusd.ticks when it exists.
     #[arg(long, env = "IB_SIM_REPLAY", value_name = "RECORDING", value_delimiter = ',')]
     replay: Vec<String>,
+}
+
+/// Which limits are in force.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LimitsPreset {
+    /// None.
+    Off,
+    /// Those of IBKR, but for the pause between tick-by-tick requests of one instrument.
+    Ibkr,
+    /// All that are documented.
+    Strict,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum AboveRateArg {
+    /// Error 100; the third one closes the connection.
+    Reject,
+    /// The message waits for its turn.
+    Queue,
+}
+
+/// Limits of the login. A value of 0 switches one off.
+#[derive(Debug, Args)]
+struct Limits {
+    /// Limits of the login; single ones are changed by the flags that follow, where 0 means off.
+    #[arg(long, env = "IB_SIM_LIMITS", value_enum, default_value = "ibkr")]
+    limits: LimitsPreset,
+    /// Market data lines; messages a second, tick-by-tick subscriptions and order books follow from it.
+    #[arg(long, env = "IB_SIM_LINES")]
+    lines: Option<u32>,
+    /// Messages of a client in a second [default: half the lines].
+    #[arg(long, env = "IB_SIM_MESSAGE_RATE")]
+    message_rate: Option<u32>,
+    /// What happens to messages above that rate.
+    #[arg(long, env = "IB_SIM_ABOVE_RATE", value_enum, default_value = "reject")]
+    above_rate: AboveRateArg,
+    /// Tick-by-tick subscriptions at a time [default: 5 for each 100 lines].
+    #[arg(long, env = "IB_SIM_TICK_BY_TICK")]
+    tick_by_tick: Option<u32>,
+    /// Code of the error above that: 10190 or 322.
+    #[arg(long, env = "IB_SIM_TICK_BY_TICK_ERROR", default_value = "10190", value_parser = ["10190", "322"])]
+    tick_by_tick_error: String,
+    /// Seconds between two tick-by-tick requests of one instrument.
+    #[arg(long, env = "IB_SIM_TICK_BY_TICK_PAUSE")]
+    tick_by_tick_pause: Option<u32>,
+    /// Clients at a time.
+    #[arg(long, env = "IB_SIM_CLIENTS")]
+    clients: Option<u32>,
+    /// Seconds for which the id and the lines of a client that is gone stay taken.
+    #[arg(long, env = "IB_SIM_LINGER", default_value_t = 0)]
+    linger: u32,
+}
+
+impl Limits {
+    fn config(&self) -> LimitsConfig {
+        let mut config = match self.limits {
+            LimitsPreset::Off => LimitsConfig::OFF,
+            LimitsPreset::Ibkr => LimitsConfig::IBKR,
+            LimitsPreset::Strict => {
+                LimitsConfig { tick_by_tick_pause_s: TICK_BY_TICK_PAUSE_S, ..LimitsConfig::IBKR }
+            }
+        };
+        if let Some(lines) = self.lines {
+            config = config.with_lines(lines);
+        }
+        config.messages_per_s = self.message_rate.unwrap_or(config.messages_per_s);
+        config.tick_by_tick = self.tick_by_tick.unwrap_or(config.tick_by_tick);
+        config.tick_by_tick_pause_s = self.tick_by_tick_pause.unwrap_or(config.tick_by_tick_pause_s);
+        config.clients = self.clients.unwrap_or(config.clients);
+        config.linger_s = self.linger;
+        config.above_rate = match self.above_rate {
+            AboveRateArg::Reject => AboveRate::Reject,
+            AboveRateArg::Queue => AboveRate::Queue,
+        };
+        if self.tick_by_tick_error == "322" {
+            config.tick_by_tick_error = TickByTickError::Code322;
+        }
+        config
+    }
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
@@ -129,6 +268,13 @@ impl Serve {
         let time_zone = zone(&self.time_zone).with_context(|| format!("--time-zone {}: unknown", self.time_zone))?;
         let mut market =
             MarketConfig { seed: self.seed, rate: self.rate, always_open: self.always_open, ..Default::default() };
+        let state_dir = state_dir.unwrap_or_else(|| "sim-state".into());
+        // An empty variable is one that is not set.
+        let scenario = self.scenario.filter(|path| !path.as_os_str().is_empty());
+        let scenario = scenario.map(|path| Scenario::load(&path)).transpose().context("--scenario")?;
+        if self.scenario_from_start {
+            Scenario::forget(&state_dir).with_context(|| format!("state directory {}", state_dir.display()))?;
+        }
         let default = Path::new(DEFAULT_RECORDING);
         let mut replay = self.replay;
         replay.retain(|entry| !entry.is_empty());
@@ -143,10 +289,12 @@ impl Serve {
         Ok(Config {
             api: SocketAddr::new(self.listen, self.port.unwrap_or(port)),
             admin: SocketAddr::new(self.listen, self.admin_port),
-            state_dir: state_dir.unwrap_or_else(|| "sim-state".into()),
+            state_dir,
             clock: ClockSetting::default(),
             history: HistoryConfig { mode: self.history, lag_s: self.history_lag, ..HistoryConfig::default() },
             market,
+            limits: self.limits.config(),
+            scenario: scenario.map(Arc::new),
             login: self.no_login || has_credentials(),
             login_delay: Duration::from_secs_f64(self.login_delay),
             account: account.to_owned(),

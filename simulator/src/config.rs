@@ -2,13 +2,16 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
 use crate::clock::ClockSetting;
 use crate::history::HistoryConfig;
+use crate::limits::LimitsConfig;
 use crate::market::MarketConfig;
+use crate::scenario::Scenario;
 
 /// Settings of one simulator.
 #[derive(Debug, Clone)]
@@ -25,6 +28,10 @@ pub struct Config {
     pub market: MarketConfig,
     /// How true the history is.
     pub history: HistoryConfig,
+    /// What is to happen, by itself.
+    pub scenario: Option<Arc<Scenario>>,
+    /// Which limits are in force.
+    pub limits: LimitsConfig,
     /// Whether the login succeeds. When not, the API port stays closed.
     pub login: bool,
     /// How long the login takes.
@@ -36,7 +43,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// For tests: free ports on the loopback address, everything always open, no login delay.
+    /// For tests: free ports on the loopback address, everything always open, no limits, no login delay.
     #[must_use]
     pub fn local(state_dir: impl Into<PathBuf>) -> Self {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -47,6 +54,8 @@ impl Config {
             clock: ClockSetting::default(),
             market: MarketConfig { always_open: true, ..MarketConfig::default() },
             history: HistoryConfig::default(),
+            scenario: None,
+            limits: LimitsConfig::OFF,
             login: true,
             login_delay: Duration::ZERO,
             account: "DU1234567".to_owned(),

@@ -4,14 +4,17 @@
 
 mod admin;
 pub mod clock;
+pub mod compare;
 pub mod config;
 pub mod faults;
 pub mod history;
 pub mod journal;
 pub mod judge;
+pub mod limits;
 pub mod market;
 pub mod market_data;
 pub mod prepare;
+pub mod scenario;
 mod server;
 pub mod wire;
 

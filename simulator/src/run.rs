@@ -1,10 +1,14 @@
 //! What the subcommands do.
 
+use std::path::Path;
+
 use anyhow::Context;
+use ib_gateway_sim::compare::{self, Expectation, Journal, Recording};
+use ib_gateway_sim::scenario::Scenario;
 use ib_gateway_sim::{Simulator, prepare};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::{Prepare, Serve};
+use crate::cli::{Compare, Output, Prepare, Serve};
 
 /// Exit code after `POST /crash`.
 const CRASHED: i32 = 1;
@@ -24,6 +28,30 @@ pub(crate) async fn serve(serve: Serve) -> anyhow::Result<()> {
     simulator.shutdown().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Reads a scenario and says what is in it.
+pub(crate) fn check_scenario(file: &Path) -> anyhow::Result<()> {
+    let scenario = Scenario::load(file)?;
+    let length = jiff::SignedDuration::try_from(scenario.length())?;
+    println!("{}: sound, {} events in {length:#}", file.display(), scenario.events.len());
+    Ok(())
+}
+
+/// Compares a recording with a journal, prints the outcome, and says whether they are equal.
+pub(crate) fn compare(options: &Compare) -> anyhow::Result<bool> {
+    let journal = match (&options.journal, &options.admin) {
+        (Some(dir), _) => Journal::archive(dir.clone())?,
+        (None, address) => Journal::admin(address.as_deref().unwrap_or_default())?,
+    };
+    let recording = Recording::open(&options.recording)?;
+    let expected = Expectation { only_sent: options.only_sent, any_order: options.any_order };
+    let outcome = compare::compare(&journal, &recording, (options.from, options.to), expected)?;
+    match options.output {
+        Output::Table => print!("{}", compare::table(&outcome)),
+        Output::Json => println!("{}", serde_json::to_string_pretty(&outcome)?),
+    }
+    Ok(outcome.equal)
 }
 
 /// Makes the recording of BTC/USD and prints what is in it.

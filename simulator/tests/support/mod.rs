@@ -1,6 +1,8 @@
 //! What the tests share: a simulator with a client of the `ibapi` crate, and plain HTTP to the admin port.
 #![allow(dead_code, clippy::unwrap_used, reason = "tests only, and each test file uses its part")]
 
+pub mod raw;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
