@@ -324,7 +324,7 @@ async fn packets_of_old_connections_are_dropped_for_good() {
     client.send(49, &pb::AnyRequest::default()).await;
     assert!(client.rest(SILENCE).await.is_empty());
     // The gateway has not noticed anything: the client id is taken. New ones are well.
-    let error = gateway.try_client(1).await.unwrap_err();
+    let error = gateway.try_client(1).await.err().unwrap();
     assert!(error.to_string().contains("326") || error.to_string().contains("already in use"), "{error}");
     let new = gateway.client(2).await;
     Ticks::subscribe(&new, SIM1, TICK).await.flows(SIM1).await;

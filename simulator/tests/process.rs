@@ -122,20 +122,64 @@ fn what_is_wrong_is_said_in_one_line() {
     let dir = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let nonsense = dir.path().join("x.ticks");
-    std::fs::write(&nonsense, "hello").unwrap();
+    let file = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let nonsense = file("x.ticks", "hello");
+    let unknown = file("unknown.yaml", "steps:\n  - at: 1s\n    fault: {kind: sulk}\n");
+    let missing = dir.path().join("missing.yaml").to_str().unwrap().to_owned();
+    let below_a_file = dir.path().join("x.ticks/state").to_str().unwrap().to_owned();
+    file("odd/faults.json", "[]");
+    let odd = dir.path().join("odd").to_str().unwrap().to_owned();
     for (arguments, expected) in [
-        (["--admin-port", &port], format!("ib-gateway-sim: admin port 127.0.0.1:{port}: ")),
-        (
-            ["--replay", nonsense.to_str().unwrap()],
-            format!("ib-gateway-sim: --replay: {}, line 1: ", nonsense.display()),
-        ),
+        (["--admin-port", &port], format!("admin port 127.0.0.1:{port}: ")),
+        (["--port", &port], format!("API port 127.0.0.1:{port}: ")),
+        (["--replay", &nonsense], format!("--replay: {nonsense}, line 1: ")),
+        (["--scenario", &unknown], format!("--scenario: {unknown}, line 2: fault.kind: must be one of silence, ")),
+        (["--scenario", &missing], format!("--scenario: {missing}: No such file")),
+        (["--state-dir", &below_a_file], format!("state directory {below_a_file}: ")),
+        (["--state-dir", &odd], format!("state directory {odd}: faults.json: not a list of faults")),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ib-gateway-sim"));
-        command.args(["--listen", "127.0.0.1", "--port", "0", "--no-login", "--state-dir"]).arg(dir.path());
+        command.args(["--listen", "127.0.0.1", "--no-login"]);
+        for (name, value) in [("--port", "0"), ("--admin-port", "0"), ("--state-dir", dir.path().to_str().unwrap())] {
+            if arguments[0] != name {
+                command.args([name, value]);
+            }
+        }
         let output = command.args(arguments).output().unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{text}");
-        assert!(text.starts_with(&expected) && text.lines().count() == 1, "{text}");
+        assert!(text.starts_with(&format!("ib-gateway-sim: {expected}")) && text.lines().count() == 1, "{text}");
+    }
+}
+
+#[test]
+fn a_scenario_is_checked_without_a_gateway() {
+    let check = |path: &std::path::Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ib-gateway-sim"));
+        let output = command.arg("check-scenario").arg(path).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).unwrap())
+    };
+    let example = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/frozen.yaml");
+    assert_eq!(check(&example), (Some(0), format!("{}: sound, 6 events in 1 minute 25 seconds\n", example.display())));
+    let dir = tempfile::tempdir().unwrap();
+    let bad = dir.path().join("bad.yaml");
+    std::fs::write(&bad, "steps:\n  - at: soon\n    crash: true\n").unwrap();
+    let (code, text) = check(&bad);
+    assert_eq!(code, Some(1));
+    assert!(text.starts_with(&format!("ib-gateway-sim: {}, line 2: at: soon is no duration", bad.display())), "{text}");
+}
+
+#[test]
+fn the_help_names_every_command_and_variable() {
+    let output = Command::new(env!("CARGO_BIN_EXE_ib-gateway-sim")).arg("--help").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    for name in ["serve", "check-scenario", "compare", "prepare-btcusd", "IB_SIM_SCENARIO", "TWS_USERID", "IB_SIM_SEED"] {
+        assert!(text.contains(name), "{name}: {text}");
     }
 }

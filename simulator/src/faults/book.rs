@@ -53,7 +53,7 @@ impl FaultBook {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(book),
             Err(error) => return Err(error),
         };
-        let bad = || io::Error::new(io::ErrorKind::InvalidData, "not a list of faults");
+        let bad = || io::Error::new(io::ErrorKind::InvalidData, "faults.json: not a list of faults");
         let value: Value = serde_json::from_slice(&text)?;
         book.next_id = value["next_id"].as_u64().ok_or_else(bad)?;
         for entry in value["faults"].as_array().ok_or_else(bad)? {
