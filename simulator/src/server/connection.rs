@@ -100,6 +100,11 @@ async fn read(core: &Core, reader: ReadHalf<'_>, number: u32) -> String {
             Err(error) => return error.to_string(),
         };
         core.thawed().await;
+        match requests::admit(core, number).await {
+            Ok(true) => {}
+            Ok(false) => continue,
+            Err(reason) => return reason,
+        }
         if let Err(reason) = requests::handle(core, number, request::decode(dialect, &body)) {
             return reason;
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -18,8 +19,12 @@ use crate::journal::altered::AlteredLog;
 use crate::journal::requests::{self, Entry, Event, RequestLog};
 use crate::journal::sent::Journal;
 use crate::journal::{archive, settings};
+use crate::limits::Limits;
 use crate::market::burst::{Burst, BurstError};
 use crate::market::{Market, Stream};
+
+/// How soon it is noticed that the clock was set.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// What the tasks wait for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -42,6 +47,7 @@ pub(super) struct State {
     pub(super) faults: FaultBook,
     pub(super) sessions: BTreeMap<u32, Session>,
     pub(super) logged_in: bool,
+    pub(super) limits: Limits,
     /// How true the history is.
     pub(super) history: HistoryConfig,
     next_connection: u32,
@@ -101,6 +107,7 @@ impl Core {
                 faults,
                 sessions: BTreeMap::new(),
                 logged_in: false,
+                limits: Limits::new(config.limits),
                 history: config.history,
                 next_connection,
             }),
@@ -134,6 +141,17 @@ impl Core {
     pub(super) async fn thawed(&self) {
         // The sender lives as long as `self`.
         let _ = self.gates().wait_for(|gates| !gates.frozen).await;
+    }
+
+    /// Returns when the clock has come to a moment, microseconds since the epoch.
+    pub(crate) async fn reaches(&self, at_us: i64) {
+        loop {
+            match self.clock.until(at_us) {
+                Some(Duration::ZERO) => return,
+                // The clock may be set meanwhile.
+                left => tokio::time::sleep(left.unwrap_or(LOOK).min(LOOK)).await,
+            }
+        }
     }
 
     /// Returns when a handshake may be answered.
@@ -181,7 +199,9 @@ impl Core {
 
     /// A socket is gone.
     pub(super) fn drop_session(&self, number: u32, reason: String) {
-        if let Some(session) = self.state().sessions.remove(&number) {
+        let mut state = self.state();
+        if let Some(session) = state.sessions.remove(&number) {
+            state.limits.gone(number, session.client_id, session.held(), self.clock.now_us());
             self.log(Some(number), session.client_id, Event::Disconnect { reason });
         }
     }

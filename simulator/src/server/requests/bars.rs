@@ -17,6 +17,10 @@ impl Call<'_> {
         let Some(show @ (Show::Trades | Show::Midpoint | Show::Bid | Show::Ask)) = show else {
             return self.error(state, req_id, invalid("whatToShow must be one of TRADES, MIDPOINT, BID, ASK"));
         };
+        let what = request.what_to_show.as_deref().unwrap_or_default();
+        if let Err(refusal) = self.pace_live_bars(state, con_id, what) {
+            return self.error(state, req_id, refusal);
+        }
         let bars = RealTimeBars::new(con_id, show, request.use_rth.unwrap_or(false), self.now_us);
         self.subscribe_feed(state, req_id, Feed::RealTimeBars(bars), "five-second bars");
     }

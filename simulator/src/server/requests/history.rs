@@ -4,6 +4,7 @@ use super::super::queries::{Query, Wanted};
 use super::{Answer, Call, Event, Refusal, State, invalid, no_definition};
 use crate::history::bars::{BarsError, BarsQuestion};
 use crate::history::{self, Question, QuestionError};
+use crate::limits::Line;
 use crate::market::catalog::Contract;
 use crate::wire::pb;
 
@@ -13,7 +14,8 @@ impl Call<'_> {
         let req_id = request.req_id.unwrap_or(0);
         let question = self
             .named(request.contract.as_ref())
-            .and_then(|contract| Ok(Question::new(contract.con_id, request, &self.core.config.time_zone)?));
+            .and_then(|contract| Ok(Question::new(contract.con_id, request, &self.core.config.time_zone)?))
+            .and_then(|question| self.pace_ticks(state, &question).map(|()| question));
         match question {
             Ok(question) => self.ask(state, req_id, Wanted::Ticks(question), question.what.name()),
             Err(refusal) => self.error(state, req_id, refusal),
@@ -25,7 +27,10 @@ impl Call<'_> {
         let req_id = request.req_id.unwrap_or(0);
         let question = self
             .named(request.contract.as_ref())
-            .and_then(|contract| Ok(BarsQuestion::new(contract, request, &self.core.config.time_zone)?));
+            .and_then(|contract| Ok(BarsQuestion::new(contract, request, &self.core.config.time_zone)?))
+            .and_then(|bars| {
+                self.pace_bars(state, &bars, request.what_to_show.as_deref().unwrap_or_default()).map(|()| bars)
+            });
         match question {
             Ok(question) => {
                 let show = request.what_to_show.as_deref().unwrap_or_default();
@@ -82,6 +87,10 @@ impl Call<'_> {
             let text = "Duplicate ticker ID for API historical data query".to_owned();
             return self.error(state, req_id, Refusal { code: 386, text });
         }
+        if let Err(refusal) = self.line(state, Line::History) {
+            return self.error(state, req_id, refusal);
+        }
+        let Some(session) = state.sessions.get_mut(&self.number) else { return };
         session.queries.insert(req_id, Query { what, asked_us: self.now_us, history, begun: false });
         self.core.asked.notify_one();
         let con_id = what.con_id();

@@ -2,6 +2,7 @@
 
 use super::super::lines::Subscribed;
 use super::{Call, Event, Refusal, State, invalid};
+use crate::limits;
 use crate::market::Stream;
 use crate::market::tick::TickType;
 use crate::market_data::{Feed, GenericTicks, Kind, Line};
@@ -77,6 +78,11 @@ impl Call<'_> {
             self.error(state, req_id, refusal);
             return false;
         }
+        if let Err(refusal) = self.line(state, limits::Line::MarketData) {
+            self.error(state, req_id, refusal);
+            return false;
+        }
+        let Some(session) = state.sessions.get_mut(&self.number) else { return false };
         let con_id = feed.con_id();
         session.feeds.insert(req_id, Subscribed { feed, since_us: self.now_us, ended: false });
         self.log(state, Event::Feed { req_id, con_id, what });

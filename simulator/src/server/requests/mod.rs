@@ -4,11 +4,13 @@ mod bars;
 mod contracts;
 mod details;
 mod history;
+mod limited;
 mod market_data;
 mod misc;
 mod session;
 mod tick_by_tick;
 
+pub(super) use self::limited::admit;
 use super::core::{Core, State};
 use crate::faults::Refusal;
 use crate::journal::requests::Event;

@@ -1,6 +1,7 @@
 //! The session itself: its start, its clock, its account.
 
 use super::{Answer, Call, Event, Refusal, State};
+use crate::limits::ClientRefusal;
 use crate::wire::pb;
 
 /// First order id: as of a login that has never traded.
@@ -17,7 +18,11 @@ const FARMS_OK: [(i32, &str); 4] = [
 impl Call<'_> {
     pub(super) fn start(&self, state: &mut State, client_id: i32) -> Result<(), String> {
         let taken = state.sessions.values().any(|session| session.client_id == Some(client_id));
-        if taken || state.faults.holds_client_id(client_id) {
+        let limited = self.client(state, client_id);
+        if let Err(ClientRefusal::TooMany(most)) = limited {
+            return Err(format!("there are {most} clients already"));
+        }
+        if taken || limited.is_err() || state.faults.holds_client_id(client_id) {
             let text = "Unable to connect as the client id is already in use. Retry with a unique client id.";
             self.error(state, -1, Refusal { code: 326, text: text.to_owned() });
             return Err(format!("client id {client_id} is in use"));

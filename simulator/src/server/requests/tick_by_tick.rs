@@ -2,6 +2,7 @@
 
 use super::super::sessions::Subscription;
 use super::{Call, Event, Refusal, State, invalid, no_definition};
+use crate::limits::Line;
 use crate::market::Stream;
 use crate::market::tick::TickType;
 use crate::wire::pb;
@@ -22,6 +23,10 @@ impl Call<'_> {
             let refusal = Refusal { code: 102, text: "Duplicate ticker ID for API request".to_owned() };
             return self.error(state, req_id, refusal);
         }
+        if let Err(refusal) = self.line(state, Line::TickByTick(stream.con_id)) {
+            return self.error(state, req_id, refusal);
+        }
+        let Some(session) = state.sessions.get_mut(&self.number) else { return };
         let delay_s = state.faults.delay_s(stream);
         let delay_us = i64::from(delay_s.unwrap_or(0)) * 1_000_000;
         session.subscriptions.insert(req_id, Subscription::new(stream, self.now_us, delay_us));
