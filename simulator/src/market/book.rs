@@ -67,7 +67,7 @@ pub struct DayFigures {
 
 impl Market {
     /// The top of a contract's book at a moment, microseconds since the epoch. `None` for an unknown contract, and when
-    /// the contract has had no trading day in the two weeks before.
+    /// the contract has had no trading day in the two weeks before. Bursts do not count: they repeat recent ticks.
     ///
     /// Costs some microseconds, but for the first call in a trading day, which adds up the day before that moment, and
     /// calls for moments long before others: some ten milliseconds.
