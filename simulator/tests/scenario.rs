@@ -40,7 +40,7 @@ async fn play(scenario: Scenario) -> Vec<(u64, String, u64)> {
     let sim = Simulator::start(config(dir.path(), &scenario)).await.unwrap();
     let mut gateway = Gateway { sim, dir };
     let events = scenario.events.len();
-    within("the end of the scenario", async {
+    let gateway = within("the end of the scenario", async move {
         loop {
             let crashed = tokio::time::timeout(Duration::from_millis(20), gateway.sim.crashed()).await.is_ok();
             if crashed {
@@ -53,7 +53,7 @@ async fn play(scenario: Scenario) -> Vec<(u64, String, u64)> {
             let done = done.and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok());
             let finished = done.is_some_and(|progress| progress["done"] == events);
             if finished && steps(&gateway).await.len() == events {
-                return;
+                return gateway;
             }
         }
     })
