@@ -80,11 +80,11 @@ impl Core {
 
     /// Ends every subscription of a session with error 10197.
     fn cut_off(&self, number: u32, session: &mut Session, now_us: i64) {
-        let flowing: Vec<i32> = session.subscriptions.iter().filter(|(_, s)| !s.ended).map(|(id, _)| *id).collect();
+        let ticks = session.subscriptions.iter_mut().map(|(req_id, subscription)| (*req_id, &mut subscription.ended));
+        let feeds = session.feeds.iter_mut().map(|(req_id, subscribed)| (*req_id, &mut subscribed.ended));
+        let end = |(req_id, ended): (i32, &mut bool)| (!std::mem::replace(ended, true)).then_some(req_id);
+        let flowing: Vec<i32> = ticks.chain(feeds).filter_map(end).collect();
         for req_id in flowing {
-            if let Some(subscription) = session.subscriptions.get_mut(&req_id) {
-                subscription.ended = true;
-            }
             session.answer(&Answer::error(req_id, 10197, COMPETING, now_us / 1_000));
             let event = Event::Error { req_id, code: 10197, text: COMPETING.to_owned() };
             self.log(Some(number), session.client_id, event);
