@@ -43,5 +43,8 @@ proptest! {
         let file = HourFile::of_tick(con_id, kind, second * 1_000_000 + micros);
         prop_assert!(file.hour <= second && second < file.hour + 3600);
         prop_assert_eq!(HourFile::parse(&file.path().unwrap()), Some(file));
+        let backfill = file.path_of(Part::Backfill).unwrap();
+        prop_assert_eq!(HourFile::parse_part(&backfill), Some((file, Part::Backfill)));
+        prop_assert_eq!(HourFile::parse(&backfill), None);
     }
 }

@@ -13,6 +13,7 @@ use marketstream_crds::{ActionStatus, GatewayError, Session, StorageStatus, Stre
 use tokio::sync::watch;
 
 use crate::{
+    backfill::ledger::Ledger,
     clock::{Clock, Now},
     gateway::Gateway,
     notices::Link,
@@ -27,6 +28,8 @@ pub struct Pulse {
     last_mono: AtomicU64,
     /// Calendar microseconds of the last tick.
     last_wall: AtomicI64,
+    /// IBKR's second of the last tick; 0 before the first.
+    last_second: AtomicI64,
     ticks: AtomicU64,
     corrupt: AtomicU64,
     /// Monotonic microseconds of the last tick that cannot be true, plus one; 0 before the first.
@@ -43,6 +46,17 @@ impl Pulse {
         self.last_wall.store(now.wall.as_microsecond(), Ordering::Relaxed);
         self.ticks.fetch_add(1, Ordering::Relaxed);
         self.alert.swap(false, Ordering::Relaxed)
+    }
+
+    /// IBKR's second of the tick that comes.
+    pub fn at_second(&self, second: i64) {
+        self.last_second.store(second, Ordering::Relaxed);
+    }
+
+    /// IBKR's second of the last tick, since 1970.
+    #[must_use]
+    pub fn last_second(&self) -> Option<i64> {
+        Some(self.last_second.load(Ordering::Relaxed)).filter(|second| *second > 0)
     }
 
     /// A tick came that cannot be true, and was not kept.
@@ -140,6 +154,17 @@ pub struct Cooldown {
     pub message: String,
 }
 
+/// The ledger of gaps as it was published.
+#[derive(Clone, Debug, Default)]
+pub struct Gaps(pub Arc<Ledger>);
+
+impl PartialEq for Gaps {
+    /// A changed ledger is a new one: comparing thousands of gaps each time would cost more than it tells.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
 /// Everything the session knows at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
@@ -153,6 +178,8 @@ pub struct Snapshot {
     pub cooldown: Option<Cooldown>,
     /// Every stream of the manifest, in order.
     pub streams: Vec<StreamFacts>,
+    /// Gaps in the recording.
+    pub gaps: Gaps,
     /// Acknowledgement of the last action.
     pub action: Option<ActionStatus>,
     /// Whether it may be reported: the resource has been read, so its last action is known.

@@ -120,7 +120,13 @@ async fn without_the_api_server_the_spec_on_the_volume_serves_and_the_watch_name
 async fn a_report_names_nothing_but_its_own_part_of_the_status() {
     let (client, requests) = server(|_| (200, object(json!({}))));
     let data = tempfile::tempdir().unwrap();
-    let core = crate::runtime::Core::start(data.path(), "uid".to_owned(), crate::gateway::Place::in_pod()).unwrap();
+    let core = crate::runtime::Core::start(
+        data.path(),
+        "uid".to_owned(),
+        crate::gateway::Place::in_pod(),
+        std::time::Duration::from_secs(60),
+    )
+    .unwrap();
     let identity = crate::status::Identity { pod: "demo-0".to_owned(), pod_uid: "uid".to_owned() };
     let status = crate::status::build(&core.facts(), &identity);
     core.stop();

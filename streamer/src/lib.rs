@@ -6,6 +6,7 @@
 //! people.
 
 pub mod actions;
+pub mod backfill;
 pub mod canary;
 pub mod cli;
 pub mod clock;

@@ -1,6 +1,6 @@
 //! The program's two commands, put together.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use tokio::{
@@ -22,6 +22,9 @@ use crate::{
     store::Store,
     ticks::{self, Selection},
 };
+
+/// How long after its end a gap is first asked for: IBKR's history lags by seconds to minutes.
+const BACKFILL_LAG: Duration = Duration::from_secs(60);
 
 /// Levels when RUST_LOG says nothing. The client libraries tell at `info`, and of a Kubernetes request that failed even
 /// at `error`, what is told here in fewer words.
@@ -69,13 +72,13 @@ fn run(args: RunArgs) -> anyhow::Result<()> {
     let namespace = required(args.pod_namespace, "POD_NAMESPACE")?;
     let identity = Identity { pod: required(args.pod_name, "POD_NAME")?, pod_uid: required(args.pod_uid, "POD_UID")? };
 
-    let core =
-        Core::start(&args.data_dir, identity.pod_uid.clone(), Place::in_pod()).context("cannot start the session")?;
+    let core = Core::start(&args.data_dir, identity.pod_uid.clone(), Place::in_pod(), BACKFILL_LAG)
+        .context("cannot start the session")?;
     let stop = CancellationToken::new();
     let reporter_heart = Arc::new(Heart::new(core.facts().clock));
     let mut hearts = core.hearts();
     hearts.push(("reporter", reporter_heart.clone()));
-    let view = http::View { facts: core.facts(), hearts };
+    let view = http::View { facts: core.facts(), requests: core.requests(), hearts };
     // The port closes last: who waits for it to close, such as the gateway's preStop hook, waits for all of us.
     let stop_server = CancellationToken::new();
     let server = http::serve(args.listen, view, stop_server.clone())

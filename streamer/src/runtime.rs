@@ -4,6 +4,7 @@ use std::{
     path::Path,
     sync::Arc,
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use marketstream_crds::Storage;
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::Clock,
-    engine::{Engine, Manifest, Tools},
+    engine::{Engine, Event, Manifest, Tools},
     facts::{Counters, Facts, Heart},
     gateway::{Gateway, Place},
     recorder::{Cadence, Recorder},
@@ -27,6 +28,7 @@ use crate::{
 pub struct Core {
     facts: Facts,
     beside: watch::Sender<Gateway>,
+    requests: mpsc::UnboundedSender<Event>,
     manifests: mpsc::UnboundedSender<Manifest>,
     stop: CancellationToken,
     session: JoinHandle<()>,
@@ -40,7 +42,7 @@ impl Core {
     ///
     /// # Errors
     /// When a thread or its runtime cannot be started.
-    pub fn start(data_dir: &Path, pod_uid: String, gateway: Place) -> std::io::Result<Self> {
+    pub fn start(data_dir: &Path, pod_uid: String, gateway: Place, backfill_lag: Duration) -> std::io::Result<Self> {
         let clock = Clock::start();
         let (session_heart, recorder_heart) = (Arc::new(Heart::new(clock)), Arc::new(Heart::new(clock)));
         let cadence = Cadence::from(&Storage::default());
@@ -53,9 +55,11 @@ impl Core {
             store: Store::new(data_dir),
             feed: recorder.feed(),
             gateway,
+            backfill_lag,
         };
         let (engine, published) = Engine::new(tools, pod_uid);
         let (watched, beside) = watch::channel(Gateway::default());
+        let requests = engine.requests();
         let (manifests, inbox) = mpsc::unbounded_channel();
         let stop = CancellationToken::new();
         // One thread: with two the client library loses frames (measured), and it costs twice the CPU.
@@ -67,6 +71,7 @@ impl Core {
         Ok(Self {
             facts: Facts { clock, session: published, storage: recorder.storage(), gateway: beside, counters },
             beside: watched,
+            requests,
             manifests,
             stop,
             session,
@@ -85,6 +90,12 @@ impl Core {
     #[must_use]
     pub fn beside(&self) -> watch::Sender<Gateway> {
         self.beside.clone()
+    }
+
+    /// Where requests of people go.
+    #[must_use]
+    pub fn requests(&self) -> mpsc::UnboundedSender<Event> {
+        self.requests.clone()
     }
 
     /// Where manifests go.

@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use marketstream_crds::{
-    CorruptStatus, GatewayError, LoginStatus, PacingStatus, SocketStatus, StreamState, StreamStatus, StreamerStatus,
-    Time,
+    CorruptStatus, GapCounts, GatewayError, LoginStatus, PacingStatus, SocketStatus, StreamState, StreamStatus,
+    StreamerStatus, Time,
 };
 
-use crate::{facts::Facts, health::silence, session::socket::Socket};
+use crate::{
+    facts::{Facts, Gaps},
+    health::silence,
+    session::socket::Socket,
+};
 
 /// Longest text of a status field.
 const MAX_TEXT: usize = 512;
@@ -76,7 +80,20 @@ pub fn build(facts: &Facts, identity: &Identity) -> StreamerStatus {
         }),
         streams,
         storage: facts.storage.borrow().clone(),
+        gaps: Some(gaps(&snapshot.gaps)),
         action: snapshot.action.clone(),
+    }
+}
+
+fn gaps(gaps: &Gaps) -> GapCounts {
+    let counts = gaps.0.counts();
+    // The ledger holds a few thousand at most.
+    let count = |count: usize| count as i32;
+    GapCounts {
+        open: count(counts.open),
+        filled: count(counts.filled),
+        approximate: count(counts.approximate),
+        unfillable: count(counts.unfillable),
     }
 }
 

@@ -26,6 +26,12 @@ impl Store {
         Self { folder: data_dir.join(FOLDER) }
     }
 
+    /// The data directory.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        self.folder.parent().unwrap_or(&self.folder)
+    }
+
     /// The last valid spec; `None` when there is none, or it cannot be read.
     #[must_use]
     pub fn spec(&self) -> Option<MarketStreamSpec> {

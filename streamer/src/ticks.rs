@@ -7,9 +7,9 @@ use std::{
 };
 
 use marketstream_proto::{
-    TickKind, TickMessage,
+    Source, TickKind, TickMessage,
     framing::{FrameError, Reader},
-    layout::HourFile,
+    layout::{HourFile, Part},
 };
 use serde::Serialize;
 
@@ -44,7 +44,7 @@ impl Selection {
     }
 }
 
-/// Prints the selected ticks by hour, contract and kind, each file in its own order. An incomplete last record is one
+/// Prints the selected ticks by hour, contract and kind, live ones first, each file in its own order. An incomplete last record is one
 /// that is being written; other damage is reported on standard error, and what can be read is printed.
 ///
 /// # Errors
@@ -54,7 +54,7 @@ pub fn print(data_dir: &Path, selection: &Selection, output: impl Write) -> io::
     find(data_dir, DEPTH, selection, &mut files)?;
     files.sort();
     let mut output = BufWriter::new(output);
-    for (_, path) in files {
+    for (_, _, path) in files {
         match print_file(&path, selection, &mut output) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
             outcome => outcome?,
@@ -66,16 +66,21 @@ pub fn print(data_dir: &Path, selection: &Selection, output: impl Write) -> io::
     }
 }
 
-fn find(folder: &Path, depth: usize, selection: &Selection, files: &mut Vec<(HourFile, PathBuf)>) -> io::Result<()> {
+fn find(
+    folder: &Path,
+    depth: usize,
+    selection: &Selection,
+    files: &mut Vec<(HourFile, Part, PathBuf)>,
+) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let (path, kind) = (entry.path(), entry.file_type()?);
         if kind.is_dir() && depth > 0 && entry.file_name().to_str().is_some_and(|name| !name.starts_with('.')) {
             find(&path, depth - 1, selection, files)?;
         } else if kind.is_file()
-            && let Some(file) = HourFile::parse(&path).filter(|file| selection.wants_file(file))
+            && let Some((file, part)) = HourFile::parse_part(&path).filter(|(file, _)| selection.wants_file(file))
         {
-            files.push((file, path));
+            files.push((file, part, path));
         }
     }
     Ok(())
@@ -129,6 +134,9 @@ struct Line<'a> {
     ask_past_high: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     mid: Option<f64>,
+    /// Fetched later, to fill a gap.
+    #[serde(skip_serializing_if = "is_false")]
+    backfill: bool,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
@@ -157,6 +165,7 @@ impl<'a> Line<'a> {
             bid_past_low: tick.bpl(),
             ask_past_high: tick.aph(),
             mid: tick.mp,
+            backfill: tick.source() == Source::Backfill,
         }
     }
 }

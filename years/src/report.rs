@@ -3,8 +3,8 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use marketstream_crds::{
-    ActionStatus, CommandPort, FarmKind, FarmStatus, GatewayError, LoginStatus, PacingStatus, Restored, SocketState,
-    SocketStatus, StorageStatus, StreamState, StreamStatus, StreamerStatus, Time, Upstream, UpstreamStatus,
+    ActionStatus, CommandPort, FarmKind, FarmStatus, GatewayError, LoginStatus, PacingStatus, Restored, SocketStatus,
+    StorageStatus, StreamState, StreamStatus, StreamerStatus, Time, Upstream, UpstreamStatus,
 };
 
 use crate::{
@@ -125,6 +125,7 @@ pub fn build(streamer: &Streamer, world: &World, at: Ms) -> StreamerStatus {
             message: message.to_owned(),
         }),
         streams,
+        gaps: None,
         storage: StorageStatus {
             writable: streamer.failing_since.is_none(),
             failing_seconds: streamer.failing_since.map_or(0.0, ago),
@@ -137,14 +138,4 @@ pub fn build(streamer: &Streamer, world: &World, at: Ms) -> StreamerStatus {
             message: None,
         }),
     }
-}
-
-/// Whether two reports with nothing but time between them say the same to the operator: no stream is silent whose
-/// silence is compared with that of others.
-#[must_use]
-pub fn settled(streamer: &Streamer, world: &World) -> bool {
-    let stale = streamer.entries.iter().any(|entry| entry.verdict.state == StreamState::Stale);
-    let thin = members(world.manifest.all())
-        .any(|index| matches!(world.manifest.streams[index].tape, crate::market::Tape::Thin { .. }));
-    streamer.socket.state != SocketState::Connected || !stale || !thin
 }

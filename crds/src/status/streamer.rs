@@ -55,6 +55,9 @@ pub struct StreamerStatus {
     pub streams: Vec<StreamStatus>,
     /// The data volume.
     pub storage: StorageStatus,
+    /// Gaps in the recording, by what became of them; the streamer's HTTP port lists them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gaps: Option<GapCounts>,
     /// Acknowledgement of the last action.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<ActionStatus>,
@@ -370,6 +373,19 @@ pub struct CorruptStatus {
     /// What is wrong with it.
     #[schemars(length(max = 512))]
     pub message: String,
+}
+
+/// Gaps in the recording.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+pub struct GapCounts {
+    /// Not filled yet.
+    pub open: i32,
+    /// Filled from IBKR's history, which agrees with what was recorded beside them.
+    pub filled: i32,
+    /// Filled as far as IBKR's history goes, which filters and conflates.
+    pub approximate: i32,
+    /// Not to be had; the reason stands in the list.
+    pub unfillable: i32,
 }
 
 /// The data volume.

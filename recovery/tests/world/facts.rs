@@ -120,7 +120,11 @@ impl World {
     }
 
     pub fn session(&mut self, session: Session, state: StreamState) {
-        self.change(&[MNQ_QUOTES, MNQ_TRADES, BTC_QUOTES], |stream| {
+        self.session_of(&[MNQ_QUOTES, MNQ_TRADES, BTC_QUOTES], session, state);
+    }
+
+    pub fn session_of(&mut self, keys: &[&str], session: Session, state: StreamState) {
+        self.change(keys, |stream| {
             (stream.session, stream.state) = (session, state);
             stream.silent_since = stream.silent_since.filter(|_| session != Session::Closed);
         });
@@ -167,8 +171,20 @@ impl World {
         self.transition();
     }
 
+    /// Everything but the streams is well again.
+    pub fn heal(&mut self) {
+        (self.reporting, self.paused, self.acknowledges) = (true, false, true);
+        while self.pod.is_none() {
+            self.run(1);
+        }
+        self.facts = Facts::default();
+        self.streams.values_mut().for_each(|stream| *stream = Stream::flowing());
+        self.socket(SocketState::Connected);
+    }
+
     /// A transition is reported at once; it is a heartbeat, too.
     pub(super) fn transition(&mut self) {
+        self.hindered = self.now;
         if self.pod.is_some() {
             self.report();
         }
@@ -249,6 +265,7 @@ impl World {
                 message: "Max rate of messages per second has been exceeded".into(),
             }),
             streams,
+            gaps: None,
             storage: StorageStatus {
                 writable: facts.failing.is_none(),
                 failing_seconds: facts.failing.map_or(0.0, ago),

@@ -59,6 +59,11 @@ impl ContractEntry {
         hours.map_or(SessionState::Unknown, |hours| hours.at(now.wall))
     }
 
+    /// Its hours, if they are known.
+    pub fn known_hours(&self) -> Option<&TradingHours> {
+        self.resolved.as_ref()?.hours.as_ref()
+    }
+
     /// A new session, or a changed manifest, may have made the contract valid.
     pub fn ask_anew(&mut self, now: Duration) {
         (self.ask_at, self.failures) = (now, 0);

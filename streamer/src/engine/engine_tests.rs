@@ -28,6 +28,7 @@ impl Bench {
             store: Store::new(data.path()),
             feed: recorder.feed(),
             gateway: Place::in_pod(),
+            backfill_lag: Duration::from_secs(60),
         };
         let (mut engine, published) = Engine::new(tools, "uid".to_owned());
         let spec = spec(json!({
@@ -181,6 +182,7 @@ async fn it_reports_only_after_the_resource_was_read() {
             store: bench.engine.tools.store.clone(),
             feed: bench.engine.tools.feed.clone(),
             gateway: Place::in_pod(),
+            backfill_lag: Duration::from_secs(60),
         },
         "uid".to_owned(),
     );

@@ -201,6 +201,7 @@ impl Engine {
         self.generation += 1;
         self.link = Link::default();
         self.verify = None;
+        self.gaps.session_lost();
         self.streams.values_mut().for_each(super::stream::StreamEntry::session_lost);
         self.contracts.values_mut().for_each(super::contracts::ContractEntry::session_lost);
         if let Phase::Up(session) = phase {

@@ -2,6 +2,7 @@
 //! beside it, which report by events; the engine itself only decides, so it always turns.
 
 mod contracts;
+mod gaps;
 mod hold;
 mod link;
 mod manifest;
@@ -21,12 +22,14 @@ use marketstream_crds::{Action, ActionStatus, MarketStreamSpec};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+pub use self::gaps::Request;
 use self::{contracts::ContractEntry, link::Phase, stream::StreamEntry};
 use crate::{
     actions::Desk,
+    backfill::ledger::Outcome,
     canary::Canary,
     clock::{Clock, Now},
-    facts::{Cooldown, Counters, Heart, Snapshot, StreamFacts},
+    facts::{Cooldown, Counters, Gaps, Heart, Snapshot, StreamFacts},
     gateway::Place,
     notices::Link,
     pacing::Spacing,
@@ -113,6 +116,20 @@ pub enum Event {
         /// Which stream.
         key: StreamKey,
     },
+    /// Frames of a stream were dropped before they reached the recorder.
+    Lagged {
+        /// Which stream.
+        key: StreamKey,
+    },
+    /// An attempt to fill a gap has ended.
+    Filled {
+        /// Which gap.
+        gap: u64,
+        /// How.
+        outcome: Outcome,
+    },
+    /// A person asks for history.
+    Backfill(Request),
     /// The gateway was told to restart, or could not be.
     GatewayRestart {
         /// Which action asked for it.
@@ -145,6 +162,8 @@ pub struct Tools {
     pub feed: Feed,
     /// The gateway beside this process.
     pub gateway: Place,
+    /// How long after its end a gap is first asked for: history lags.
+    pub backfill_lag: Duration,
 }
 
 /// The engine.
@@ -170,6 +189,7 @@ pub struct Engine {
     serial: u64,
     /// When something was restored, and when streams that have been silent since are asked for again.
     verify: Option<(Duration, Duration)>,
+    gaps: gaps::Book,
     desk: Desk,
     /// The action under way: its id, and the streams that are still to be asked for (none for a Reconnect).
     pending: Option<(String, BTreeSet<StreamKey>)>,
@@ -188,11 +208,13 @@ impl Engine {
             link: Link::default(),
             cooldown: None,
             streams: Vec::new(),
+            gaps: Gaps::default(),
             action: None,
             reportable: false,
             monitor_interval: DEFAULT_MONITOR_INTERVAL,
         };
         let (publish, published) = watch::channel(Arc::new(snapshot));
+        let gaps = gaps::Book::open_dir(tools.store.data_dir());
         let engine = Self {
             tools,
             events,
@@ -212,6 +234,7 @@ impl Engine {
             hold: None,
             serial: 0,
             verify: None,
+            gaps,
             desk: Desk::new(pod_uid),
             pending: None,
         };
@@ -250,6 +273,7 @@ impl Engine {
                 self.look_up_if_due(now),
                 self.verify_if_due(now),
                 self.subscribe_if_due(now),
+                self.fill_if_due(now),
             ];
             for next in next {
                 due = next.map_or(due, |next| due.min(next));
@@ -257,8 +281,15 @@ impl Engine {
             let next = self.judge(now);
             due = next.map_or(due, |next| due.min(next));
         }
+        self.gaps.keep();
         self.publish_changes();
         due
+    }
+
+    /// Where requests of people go.
+    #[must_use]
+    pub fn requests(&self) -> mpsc::UnboundedSender<Event> {
+        self.events.clone()
     }
 
     fn take_event(&mut self, event: Event) {
@@ -273,6 +304,9 @@ impl Engine {
             Event::Lost { generation, failure } if generation == self.generation => self.lost(&failure, now),
             Event::Notice { generation, notice } if generation == self.generation => self.notice(&notice, now),
             Event::Details { serial, contract, outcome } => self.details(serial, &contract, *outcome, now),
+            Event::Lagged { key } => self.lagged(&key),
+            Event::Filled { gap, outcome } => self.filled(gap, outcome),
+            Event::Backfill(request) => self.backfill_requested(request, now),
             Event::GatewayRestart { action, outcome } => self.gateway_restart(&action, outcome),
             Event::Tick { key } => self.ticked(&key, now),
             Event::StreamEnded { key, serial, end } => self.stream_ended(&key, serial, end, now),
@@ -304,6 +338,7 @@ impl Engine {
             link: self.link.clone(),
             cooldown: self.cooldown.clone(),
             streams,
+            gaps: self.gaps.published(),
             action: self.desk.acknowledged().cloned(),
             reportable: self.desk.is_open(),
             monitor_interval: self

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use marketstream_crds::{GatewayError, Session, StreamState};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{clock::Now, facts::Pulse, health::Verdict, status::text};
+use crate::{backfill::ledger::GapCause, clock::Now, facts::Pulse, health::Verdict, status::text};
 
 /// A subscription that is not refused for so long is accepted: refusals come within a second or two.
 const ACCEPTED_AFTER: Duration = Duration::from_secs(10);
@@ -49,6 +49,8 @@ pub struct StreamEntry {
     refused: Option<(Origin, Duration)>,
     running: Option<Running>,
     asked_before: bool,
+    /// The session that it was last asked for in is lost.
+    lost: bool,
 }
 
 struct Running {
@@ -74,6 +76,7 @@ impl StreamEntry {
             refused: None,
             running: None,
             asked_before: false,
+            lost: false,
         }
     }
 
@@ -97,6 +100,7 @@ impl StreamEntry {
     /// A subscription begins.
     pub fn start(&mut self, serial: u64, task: AbortOnDropHandle<()>, now: Duration) {
         self.running = Some(Running { serial, since: now, _task: task });
+        self.lost = false;
         self.wanted_at = None;
         self.first_asked.get_or_insert(now);
         if std::mem::replace(&mut self.asked_before, true) {
@@ -119,7 +123,17 @@ impl StreamEntry {
         ended
     }
 
+    /// Why ticks may be missing when it is asked for now.
+    pub fn gap_cause(&self) -> GapCause {
+        match (self.asked_before, self.lost) {
+            (false, _) => GapCause::ProcessStart,
+            (true, true) => GapCause::SessionLost,
+            (true, false) => GapCause::Resubscribed,
+        }
+    }
+
     pub fn session_lost(&mut self) {
+        self.lost = true;
         self.cancel();
         self.wanted_at = None;
     }

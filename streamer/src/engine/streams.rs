@@ -6,8 +6,10 @@ use marketstream_crds::{Session, StreamState};
 use marketstream_recovery::codes::{ErrorClass, classify};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Engine, stream::Origin};
+use super::{Engine, gaps::recorded, stream::Origin};
 use crate::{
+    backfill::ledger::{GapCause, Recorded},
+    cli::stored_kind,
     clock::Now,
     facts::Cooldown,
     health::{Facts, Thresholds, judge},
@@ -90,6 +92,8 @@ impl Engine {
         let Some(stream) = self.streams.get_mut(key) else { return };
         self.spacing.asked(contract.contract_id, key.tick, now.mono);
         tracing::debug!(stream = %key, "subscribing");
+        let recorded = Recorded { con_id: contract.contract_id, kind: stored_kind(key.tick) };
+        self.gaps.open(&key.contract, recorded, stream.pulse.last_second(), stream.gap_cause());
         let task = Task {
             client,
             contract,
@@ -110,6 +114,9 @@ impl Engine {
         let Some(stream) = self.streams.get_mut(key) else { return };
         let canary = stream.canary;
         stream.heard();
+        if let (Some(recorded), Some(second)) = (recorded(&self.contracts, key), stream.pulse.last_second()) {
+            self.gaps.close(recorded, second, now);
+        }
         if canary && self.hold.is_some() {
             self.end_hold(now);
         }
@@ -193,11 +200,19 @@ impl Engine {
                 let from = stream.verdict.state;
                 tracing::info!(stream = %key, ?from, to = ?verdict.state, "stream {:?}", verdict.state);
                 stream.since = now.wall;
+                // A silence that ends by itself may have swallowed ticks: history tells.
+                if verdict.state == StreamState::Stale
+                    && let Some(recorded) = recorded(&self.contracts, key)
+                {
+                    self.gaps.open(&key.contract, recorded, stream.pulse.last_second(), GapCause::Silence);
+                }
             }
             stream.verdict = verdict;
             // In these states a tick changes nothing; a closed session is left by the calendar only.
-            let deaf = verdict.state == StreamState::Flowing
-                || (verdict.state == StreamState::Idle && verdict.session == Session::Closed);
+            let gap = recorded(&self.contracts, key).is_some_and(|recorded| self.gaps.is_open(recorded));
+            let deaf = !gap
+                && (verdict.state == StreamState::Flowing
+                    || (verdict.state == StreamState::Idle && verdict.session == Session::Closed));
             stream.pulse.alert.store(!deaf, Ordering::Relaxed);
             for due in [verdict.due, accepted_at.filter(|at| *at > now.mono)].into_iter().flatten() {
                 next = Some(next.map_or(due, |next| next.min(due)));

@@ -1,21 +1,25 @@
 //! The HTTP server: probes, metrics, and `/health` as ib-stream has it.
 
+mod gaps;
 mod health;
 mod metrics;
 
-use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, thread, time::Duration};
 
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{Query, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
-use tokio::{net::TcpListener, runtime};
+use tokio::{net::TcpListener, runtime, sync::mpsc::UnboundedSender};
 use tokio_util::sync::CancellationToken;
 
-use crate::facts::{Facts, Heart};
+use crate::{
+    engine::Event,
+    facts::{Facts, Heart},
+};
 
 /// A loop that did not turn for so long will not turn again. Generous, since a disk may take its time for a sync and a
 /// restart of the process would not make it faster.
@@ -26,6 +30,8 @@ const STILL_BOUND: Duration = Duration::from_secs(120);
 pub struct View {
     /// The facts.
     pub facts: Facts,
+    /// Where requests of people go.
+    pub requests: UnboundedSender<Event>,
     /// Signs of life of all loops.
     pub hearts: Vec<(&'static str, Arc<Heart>)>,
 }
@@ -56,6 +62,8 @@ pub fn router(view: View) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/health", get(health))
+        .route("/v1/gaps", get(list_gaps))
+        .route("/v1/backfill", post(backfill))
         .with_state(view)
 }
 
@@ -91,6 +99,21 @@ async fn metrics(State(view): State<View>) -> Response {
 
 async fn health(State(view): State<View>) -> Json<serde_json::Value> {
     Json(health::render(&view.facts))
+}
+
+async fn list_gaps(State(view): State<View>) -> Json<serde_json::Value> {
+    Json(gaps::list(&view.facts))
+}
+
+async fn backfill(State(view): State<View>, Query(parameters): Query<HashMap<String, String>>) -> Response {
+    match gaps::request(&parameters, &view.facts, view.facts.clock.now().wall.as_second()) {
+        Ok(request) => {
+            // The session has died only when the liveness probe says so.
+            let _ = view.requests.send(Event::Backfill(request));
+            (StatusCode::ACCEPTED, "asked for: /v1/gaps shows what becomes of it\n").into_response()
+        }
+        Err(problem) => (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response(),
+    }
 }
 
 #[cfg(test)]

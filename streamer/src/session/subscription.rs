@@ -101,6 +101,7 @@ impl Task {
                     self.counters.notice(notice.code);
                     if notice.code == LAG {
                         self.counters.lagged.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                        let _ = self.events.send(Event::Lagged { key: self.key.clone() });
                     }
                     if notice.code == DELAYED {
                         self.pulse.delayed(true);
@@ -119,10 +120,12 @@ impl Task {
             self.pulse.corrupt(self.clock.now());
             return;
         }
+        let second = tick.ts.div_euclid(MICROS);
         let now = self.clock.now();
         tick.st = now.wall.as_microsecond();
         tick.cid = self.contract.contract_id;
         self.feed.tick(tick);
+        self.pulse.at_second(second);
         if self.pulse.beat(now) {
             let _ = self.events.send(Event::Tick { key: self.key.clone() });
         }

@@ -27,6 +27,8 @@ use tokio::{
 
 /// A test contract of the simulator that ticks in each second: SIM1.
 pub const SIM1: i32 = 900_001;
+/// History is asked for as soon as a gap is closed for so long.
+pub const BACKFILL_LAG: Duration = Duration::from_secs(2);
 /// Another one: SIM2.
 pub const SIM2: i32 = 900_002;
 /// The pod's UID.
@@ -97,7 +99,7 @@ pub struct Streamer {
 
 impl Streamer {
     pub fn start(data: &Path) -> Self {
-        Self { core: Some(Core::start(data, UID.to_owned(), Place::in_pod()).unwrap()) }
+        Self { core: Some(Core::start(data, UID.to_owned(), Place::in_pod(), BACKFILL_LAG).unwrap()) }
     }
 
     fn core(&self) -> &Core {

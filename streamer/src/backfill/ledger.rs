@@ -1,0 +1,297 @@
+//! The gaps: one record for each loss, however short, from the last good tick to the first good one. Pure.
+
+use std::ops::RangeInclusive;
+
+use marketstream_proto::TickKind;
+use serde::{Deserialize, Serialize};
+
+/// Gaps that are kept; the oldest settled ones go first.
+pub const MAX_GAPS: usize = 2_000;
+
+/// Attempts before a gap is given up.
+const MAX_ATTEMPTS: u32 = 5;
+
+/// Why ticks may be missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GapCause {
+    /// The streamer was not there.
+    ProcessStart,
+    /// The API session was lost.
+    SessionLost,
+    /// The stream was subscribed again in a session that stood.
+    Resubscribed,
+    /// The stream was silent for longer than it should be, and ticked again by itself.
+    Silence,
+    /// The streamer did not keep up, or the volume refused writes.
+    Dropped,
+    /// A person asked for the range.
+    Requested,
+}
+
+/// How far a gap is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GapState {
+    /// The stream has not ticked since.
+    Open,
+    /// It has; the history is to be fetched.
+    Pending,
+    /// History was fetched, and agrees with what was recorded beside the gap.
+    Filled,
+    /// History was fetched; IBKR filters and conflates it, and it does not agree fully, or cannot be compared.
+    Approximate,
+    /// It cannot be had.
+    Unfillable,
+}
+
+/// The recorded stream that a gap is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Recorded {
+    /// IBKR's contract identifier.
+    pub con_id: i32,
+    /// Kind of tick, as file names spell it.
+    #[serde(with = "kind_name")]
+    pub kind: TickKind,
+}
+
+/// A gap.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Gap {
+    /// Identifies it, ascending.
+    pub id: u64,
+    /// Name of the contract in the manifest.
+    pub contract: String,
+    /// Which stream.
+    #[serde(flatten)]
+    pub stream: Recorded,
+    /// IBKR's second of the last good tick, since 1970. Before it is looked up in the files: absent.
+    pub after: Option<i64>,
+    /// IBKR's second of the first good tick.
+    pub before: Option<i64>,
+    /// Why.
+    pub cause: GapCause,
+    /// How far.
+    pub state: GapState,
+    /// When the stream ticked again, milliseconds since 1970 on this machine.
+    pub closed_ms: Option<i64>,
+    /// Attempts that failed.
+    pub attempts: u32,
+    /// Ticks that were added.
+    pub added: u64,
+    /// Agreement of history with the seconds beside the gap, 0 to 1.
+    pub agreement: Option<f64>,
+    /// Why it is not, or not exactly, filled.
+    pub reason: Option<String>,
+}
+
+impl Gap {
+    /// The seconds that history may add to; `None` while an end is not known.
+    #[must_use]
+    pub fn range(&self) -> Option<RangeInclusive<i64>> {
+        Some(self.after?..=self.before?)
+    }
+}
+
+/// What came of an attempt to fill a gap.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// History was fetched to the end.
+    Fetched {
+        /// Ticks that were added.
+        added: u64,
+        /// See [`Gap::agreement`].
+        agreement: Option<f64>,
+    },
+    /// There is nothing before it: recording begins here.
+    Beginning,
+    /// It cannot be had, for this reason.
+    Unfillable(String),
+    /// Not now; tried again.
+    Failed(String),
+}
+
+/// Counts of gaps by state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Open or pending.
+    pub open: usize,
+    /// Filled.
+    pub filled: usize,
+    /// Approximate.
+    pub approximate: usize,
+    /// Unfillable.
+    pub unfillable: usize,
+}
+
+/// All gaps that are known.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Ledger {
+    next_id: u64,
+    gaps: Vec<Gap>,
+}
+
+impl Ledger {
+    /// All, the oldest first.
+    #[must_use]
+    pub fn gaps(&self) -> &[Gap] {
+        &self.gaps
+    }
+
+    /// How many in which state.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for gap in &self.gaps {
+            match gap.state {
+                GapState::Open | GapState::Pending => counts.open += 1,
+                GapState::Filled => counts.filled += 1,
+                GapState::Approximate => counts.approximate += 1,
+                GapState::Unfillable => counts.unfillable += 1,
+            }
+        }
+        counts
+    }
+
+    /// Whether that stream has an open gap.
+    #[must_use]
+    pub fn is_open(&self, stream: Recorded) -> bool {
+        self.gaps.iter().any(|gap| gap.stream == stream && gap.state == GapState::Open)
+    }
+
+    /// Ticks may be missing from now on. A gap that is open already goes on. `after` as in [`Gap::after`].
+    pub fn open(&mut self, contract: &str, stream: Recorded, after: Option<i64>, cause: GapCause) {
+        if self.is_open(stream) {
+            return;
+        }
+        self.add(contract, stream, cause, GapState::Open, (after, None), None);
+    }
+
+    /// The stream ticked, with IBKR's second `before`.
+    pub fn close(&mut self, stream: Recorded, before: i64, now_ms: i64) -> bool {
+        let open = self.gaps.iter_mut().find(|gap| gap.stream == stream && gap.state == GapState::Open);
+        let Some(gap) = open else { return false };
+        // IBKR's seconds may go back by one around a restart.
+        gap.before = Some(gap.after.map_or(before, |after| before.max(after)));
+        gap.closed_ms = Some(now_ms);
+        gap.state = GapState::Pending;
+        true
+    }
+
+    /// A person asks for a range of seconds. Returns the new gap's identifier.
+    pub fn request(&mut self, contract: &str, stream: Recorded, range: RangeInclusive<i64>, now_ms: i64) -> u64 {
+        let ends = (Some(*range.start()), Some(*range.end()));
+        self.add(contract, stream, GapCause::Requested, GapState::Pending, ends, Some(now_ms))
+    }
+
+    fn add(
+        &mut self,
+        contract: &str,
+        stream: Recorded,
+        cause: GapCause,
+        state: GapState,
+        (after, before): (Option<i64>, Option<i64>),
+        closed_ms: Option<i64>,
+    ) -> u64 {
+        self.next_id += 1;
+        let id = self.next_id;
+        let contract = contract.to_owned();
+        let (attempts, added, agreement, reason) = (0, 0, None, None);
+        let gap =
+            Gap { id, contract, stream, after, before, cause, state, closed_ms, attempts, added, agreement, reason };
+        self.gaps.push(gap);
+        while self.gaps.len() > MAX_GAPS {
+            let settled = |gap: &Gap| !matches!(gap.state, GapState::Open | GapState::Pending);
+            let oldest = self.gaps.iter().position(settled).unwrap_or(0);
+            self.gaps.remove(oldest);
+        }
+        id
+    }
+
+    /// Which gap to fill next: closed for `lag_ms` (history lags), trades before quotes, the newest first.
+    #[must_use]
+    pub fn next(&self, now_ms: i64, lag_ms: i64) -> Option<&Gap> {
+        let ripe = |gap: &&Gap| {
+            // Each failed attempt waits twice as long as the one before.
+            let wait = lag_ms << gap.attempts.min(6);
+            gap.state == GapState::Pending && gap.closed_ms.is_some_and(|closed| now_ms - closed >= wait)
+        };
+        self.gaps.iter().filter(ripe).max_by_key(|gap| (is_trade(gap.stream.kind), gap.before, gap.id))
+    }
+
+    /// When the next gap is ripe, milliseconds since 1970, if one waits.
+    #[must_use]
+    pub fn ripens_ms(&self, lag_ms: i64) -> Option<i64> {
+        let waiting = self.gaps.iter().filter(|gap| gap.state == GapState::Pending);
+        waiting.filter_map(|gap| Some(gap.closed_ms? + (lag_ms << gap.attempts.min(6)))).min()
+    }
+
+    /// An attempt has ended.
+    pub fn settle(&mut self, id: u64, outcome: Outcome) {
+        let Some(at) = self.gaps.iter().position(|gap| gap.id == id && gap.state == GapState::Pending) else { return };
+        let gap = &mut self.gaps[at];
+        match outcome {
+            Outcome::Beginning => {
+                self.gaps.remove(at);
+            }
+            Outcome::Fetched { added, agreement } => {
+                gap.added += added;
+                gap.agreement = agreement;
+                let exact = agreement.is_some_and(|agreement| agreement >= 1.0) && gap.stream.kind != TickKind::AllLast;
+                gap.state = if exact { GapState::Filled } else { GapState::Approximate };
+                gap.reason = (!exact).then(|| approximate(gap.stream.kind, agreement).to_owned());
+            }
+            Outcome::Unfillable(reason) => {
+                gap.state = GapState::Unfillable;
+                gap.reason = Some(reason);
+            }
+            Outcome::Failed(reason) => {
+                gap.attempts += 1;
+                gap.reason = Some(reason);
+                if gap.attempts >= MAX_ATTEMPTS {
+                    gap.state = GapState::Unfillable;
+                }
+            }
+        }
+    }
+
+    /// Gaps that ended before `oldest_ms` and still wait are given up.
+    pub fn expire(&mut self, oldest_ms: i64) {
+        for gap in &mut self.gaps {
+            if gap.state == GapState::Pending && gap.closed_ms.is_some_and(|closed| closed < oldest_ms) {
+                gap.state = GapState::Unfillable;
+                gap.reason = Some("older than spec.backfill.maxAge".to_owned());
+            }
+        }
+    }
+}
+
+fn is_trade(kind: TickKind) -> bool {
+    matches!(kind, TickKind::Last | TickKind::AllLast)
+}
+
+fn approximate(kind: TickKind, agreement: Option<f64>) -> &'static str {
+    match (kind, agreement) {
+        (TickKind::AllLast, _) => "IBKR's history of trades leaves out those that are not reported",
+        (_, None) => "nothing was recorded beside the gap to compare the history with",
+        (_, Some(_)) => "history differs from what was recorded beside the gap: IBKR filters and conflates it",
+    }
+}
+
+/// A kind by its name in files.
+mod kind_name {
+    use marketstream_proto::TickKind;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+    pub fn serialize<S: Serializer>(kind: &TickKind, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(kind.as_str())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TickKind, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        TickKind::parse(&text).ok_or_else(|| D::Error::custom("not a kind of tick"))
+    }
+}
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

@@ -1,0 +1,107 @@
+use super::*;
+
+const LAG: i64 = 60_000;
+const TRADES: Recorded = Recorded { con_id: 7, kind: TickKind::Last };
+const QUOTES: Recorded = Recorded { con_id: 7, kind: TickKind::BidAsk };
+
+fn pending(streams: &[(Recorded, i64)]) -> Ledger {
+    let mut ledger = Ledger::default();
+    for (stream, before) in streams {
+        ledger.open("a", *stream, Some(before - 10), GapCause::SessionLost);
+        assert!(ledger.close(*stream, *before, before * 1_000));
+    }
+    ledger
+}
+
+fn fetched(agreement: Option<f64>) -> Outcome {
+    Outcome::Fetched { added: 3, agreement }
+}
+
+#[test]
+fn a_gap_reaches_from_the_last_good_tick_to_the_first_good_one() {
+    let mut ledger = Ledger::default();
+    ledger.open("a", TRADES, Some(100), GapCause::SessionLost);
+    // The stream is subscribed again and again before it ticks: one loss, one gap.
+    ledger.open("a", TRADES, Some(105), GapCause::Resubscribed);
+    ledger.open("a", QUOTES, None, GapCause::ProcessStart);
+    assert!(ledger.is_open(TRADES));
+    assert!(ledger.close(TRADES, 130, 5));
+    assert!(!ledger.close(TRADES, 131, 6), "only the first good tick closes it");
+    let gap = &ledger.gaps()[0];
+    assert_eq!((gap.range(), gap.cause, gap.state), (Some(100..=130), GapCause::SessionLost, GapState::Pending));
+    assert_eq!(ledger.gaps()[1].range(), None);
+    assert_eq!(ledger.counts(), Counts { open: 2, ..Counts::default() });
+}
+
+#[test]
+fn seconds_that_go_back_make_no_backward_gap() {
+    let mut ledger = Ledger::default();
+    ledger.open("a", TRADES, Some(100), GapCause::Resubscribed);
+    ledger.close(TRADES, 99, 0);
+    assert_eq!(ledger.gaps()[0].range(), Some(100..=100));
+}
+
+#[test]
+fn trades_come_before_quotes_and_the_newest_gap_first_once_history_has_it() {
+    let mut ledger = pending(&[(TRADES, 100), (QUOTES, 300), (TRADES, 200)]);
+    assert_eq!(ledger.next(100_000 + LAG - 1, LAG), None);
+    assert_eq!(ledger.ripens_ms(LAG), Some(100_000 + LAG));
+    let mut order = Vec::new();
+    while let Some(gap) = ledger.next(400_000, LAG) {
+        order.push((gap.stream.kind, gap.before));
+        let id = gap.id;
+        ledger.settle(id, fetched(Some(1.0)));
+    }
+    assert_eq!(order, [(TickKind::Last, Some(200)), (TickKind::Last, Some(100)), (TickKind::BidAsk, Some(300))]);
+    assert_eq!(ledger.counts(), Counts { filled: 3, ..Counts::default() });
+}
+
+#[test]
+fn only_full_agreement_is_exact_and_all_last_never_is() {
+    let all = Recorded { con_id: 7, kind: TickKind::AllLast };
+    for (stream, agreement, state) in [
+        (TRADES, Some(1.0), GapState::Filled),
+        (TRADES, Some(0.99), GapState::Approximate),
+        (TRADES, None, GapState::Approximate),
+        (all, Some(1.0), GapState::Approximate),
+    ] {
+        let mut ledger = pending(&[(stream, 100)]);
+        ledger.settle(1, fetched(agreement));
+        let gap = &ledger.gaps()[0];
+        assert_eq!((gap.state, gap.added, gap.reason.is_some()), (state, 3, state == GapState::Approximate));
+    }
+}
+
+#[test]
+fn failures_wait_longer_each_time_and_end() {
+    let mut ledger = pending(&[(TRADES, 100)]);
+    for attempt in 0..MAX_ATTEMPTS {
+        let ripe = 100_000 + (LAG << attempt);
+        assert!(ledger.next(ripe - 1, LAG).is_none() && ledger.next(ripe, LAG).is_some(), "{attempt}");
+        ledger.settle(1, Outcome::Failed("no answer".into()));
+    }
+    assert_eq!(ledger.gaps()[0].state, GapState::Unfillable);
+    assert_eq!(ledger.gaps()[0].reason.as_deref(), Some("no answer"));
+}
+
+#[test]
+fn what_is_too_old_is_given_up_and_a_beginning_is_no_gap() {
+    let mut ledger = pending(&[(TRADES, 100), (QUOTES, 200)]);
+    ledger.expire(150_000);
+    assert_eq!(ledger.gaps()[0].state, GapState::Unfillable);
+    ledger.settle(2, Outcome::Beginning);
+    assert_eq!(ledger.gaps().len(), 1);
+}
+
+#[test]
+fn it_is_bounded_and_reads_back() {
+    let mut ledger = Ledger::default();
+    for number in 0..MAX_GAPS as i64 + 5 {
+        let id = ledger.request("a", TRADES, number..=number, 0);
+        ledger.settle(id, Outcome::Unfillable("no".into()));
+    }
+    assert_eq!(ledger.gaps().len(), MAX_GAPS);
+    assert_eq!(ledger.gaps()[0].id, 6, "the oldest went first");
+    let text = serde_json::to_string(&ledger).unwrap();
+    assert_eq!(serde_json::from_str::<Ledger>(&text).unwrap(), ledger);
+}

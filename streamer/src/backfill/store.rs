@@ -1,0 +1,216 @@
+//! The files of one stream: what they have of some seconds, and what is added to them.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, BufReader, Write},
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+};
+
+use marketstream_proto::{
+    TickMessage,
+    framing::{self, FrameError, Reader},
+    layout::{HourFile, Part},
+};
+
+use super::{
+    ledger::{Ledger, Recorded},
+    merge::second,
+};
+
+const SECONDS_PER_HOUR: i64 = 3600;
+const LEDGER: &str = ".marketstream/gaps.json";
+
+/// The data directory.
+#[derive(Debug, Clone)]
+pub struct Files(PathBuf);
+
+impl Files {
+    /// Below this directory.
+    #[must_use]
+    pub fn new(data_dir: &Path) -> Self {
+        Self(data_dir.to_owned())
+    }
+
+    /// Everything that is stored of these seconds, live and fetched.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn read(&self, stream: Recorded, seconds: &RangeInclusive<i64>) -> io::Result<Vec<TickMessage>> {
+        let mut found = Vec::new();
+        for hour in hours(seconds) {
+            for part in [Part::Live, Part::Backfill] {
+                self.each(stream, hour, part, |tick| {
+                    if seconds.contains(&second(&tick)) {
+                        found.push(tick);
+                    }
+                })?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// IBKR's second of the last live tick before `before`, looking back at most `hours_back` hours.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn last_before(&self, stream: Recorded, before: i64, hours_back: i64) -> io::Result<Option<i64>> {
+        let newest = before.div_euclid(SECONDS_PER_HOUR);
+        for hour in (newest - hours_back..=newest).rev() {
+            let mut last = None;
+            self.each(stream, hour * SECONDS_PER_HOUR, Part::Live, |tick| {
+                last = last.max(Some(second(&tick)).filter(|second| *second < before));
+            })?;
+            if last.is_some() {
+                return Ok(last);
+            }
+        }
+        Ok(None)
+    }
+
+    fn each(&self, stream: Recorded, hour: i64, part: Part, mut take: impl FnMut(TickMessage)) -> io::Result<()> {
+        let file = match File::open(self.path(stream, hour, part)?) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        for record in Reader::new(BufReader::with_capacity(128 * 1024, file)) {
+            match record {
+                Ok(tick) => take(tick),
+                Err(FrameError::Io { source, .. }) => return Err(source),
+                // A last record that is being written, or damage that the recorder deals with.
+                Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn path(&self, stream: Recorded, hour: i64, part: Part) -> io::Result<PathBuf> {
+        let file = HourFile { hour, con_id: stream.con_id, kind: stream.kind };
+        Ok(self.0.join(file.path_of(part).map_err(io::Error::other)?))
+    }
+
+    /// Appends ticks to the backfill files of their hours, durably. Numbers go on from what a file holds.
+    ///
+    /// # Errors
+    /// When the volume refuses it; whole records stay.
+    pub fn add(&self, stream: Recorded, ticks: &[TickMessage]) -> io::Result<()> {
+        let mut rest = ticks;
+        while let Some(first) = rest.first() {
+            let hour = second(first) - second(first).rem_euclid(SECONDS_PER_HOUR);
+            let length = rest.iter().take_while(|tick| hours(&(second(tick)..=second(tick))).eq([hour])).count();
+            let (now, later) = rest.split_at(length);
+            self.append(&self.path(stream, hour, Part::Backfill)?, now)?;
+            rest = later;
+        }
+        Ok(())
+    }
+
+    fn append(&self, path: &Path, ticks: &[TickMessage]) -> io::Result<()> {
+        let folder = path.parent().unwrap_or(&self.0);
+        fs::create_dir_all(folder)?;
+        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let found = framing::repair(&mut file)?;
+        let mut bytes = Vec::new();
+        for (tick, sequence) in ticks.iter().zip(found.last_sequence + 1..) {
+            let tick = TickMessage { sequence, ..tick.clone() };
+            framing::append(&mut bytes, &tick).map_err(io::Error::other)?;
+        }
+        file.write_all(&bytes).inspect_err(|_| {
+            // What stands behind a half-written record could not be read.
+            let _ = file.set_len(found.kept);
+        })?;
+        file.sync_data()?;
+        File::open(folder)?.sync_all()
+    }
+
+    /// The ledger as it was kept last; empty when there is none, or it cannot be read.
+    #[must_use]
+    pub fn ledger(&self) -> Ledger {
+        let Ok(bytes) = fs::read(self.0.join(LEDGER)) else { return Ledger::default() };
+        serde_json::from_slice(&bytes)
+            .inspect_err(|error| tracing::warn!(%error, "the ledger of gaps on the volume cannot be read"))
+            .unwrap_or_default()
+    }
+
+    /// Keeps the ledger, whole or not at all.
+    ///
+    /// # Errors
+    /// When the volume refuses it.
+    pub fn keep(&self, ledger: &Ledger) -> io::Result<()> {
+        let path = self.0.join(LEDGER);
+        let partial = path.with_extension("partial");
+        fs::create_dir_all(path.parent().unwrap_or(&self.0))?;
+        let mut file = File::create(&partial)?;
+        file.write_all(&serde_json::to_vec(ledger)?)?;
+        file.sync_all()?;
+        fs::rename(partial, path)
+    }
+}
+
+/// Starts of the hours that these seconds lie in.
+fn hours(seconds: &RangeInclusive<i64>) -> impl Iterator<Item = i64> + use<> {
+    let hour = |second: i64| second.div_euclid(SECONDS_PER_HOUR);
+    (hour(*seconds.start())..=hour(*seconds.end())).map(|hour| hour * SECONDS_PER_HOUR)
+}
+
+#[cfg(test)]
+mod tests {
+    use marketstream_proto::TickKind;
+
+    use super::super::ledger::GapCause;
+    use super::*;
+
+    const STREAM: Recorded = Recorded { con_id: 7, kind: TickKind::Last };
+    const HOUR: i64 = 1_795_467_600;
+
+    fn tick(second: i64) -> TickMessage {
+        TickMessage { ts: second * 1_000_000, cid: 7, tt: "last".into(), p: Some(1.0), ..TickMessage::default() }
+    }
+
+    #[test]
+    fn ticks_go_to_the_backfill_files_of_their_hours_and_are_numbered_on() {
+        let data = tempfile::tempdir().unwrap();
+        let files = Files::new(data.path());
+        files.add(STREAM, &[tick(HOUR + 3_599), tick(HOUR + 3_600)]).unwrap();
+        files.add(STREAM, &[tick(HOUR + 3_598)]).unwrap();
+        let read = files.read(STREAM, &(HOUR..=HOUR + 7_200)).unwrap();
+        let found: Vec<_> = read.iter().map(|tick| (second(tick) - HOUR, tick.sequence)).collect();
+        assert_eq!(found, [(3_599, 1), (3_598, 2), (3_600, 1)]);
+        assert_eq!(files.read(STREAM, &(HOUR + 3_599..=HOUR + 3_599)).unwrap().len(), 1);
+        // A torn tail is cut off before anything is appended.
+        let path = data.path().join("2026/11/23/21/7_last_1795467600_backfill.pb");
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(&[0, 0, 0, 9, 1]).unwrap();
+        files.add(STREAM, &[tick(HOUR)]).unwrap();
+        assert_eq!(files.read(STREAM, &(HOUR..=HOUR)).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn the_last_live_tick_is_found_and_fetched_ones_do_not_count() {
+        let data = tempfile::tempdir().unwrap();
+        let files = Files::new(data.path());
+        let path = data.path().join("2026/11/23/21/7_last_1795467600.pb");
+        let mut bytes = Vec::new();
+        for at in [5, 9, 12] {
+            framing::append(&mut bytes, &tick(HOUR + at)).unwrap();
+        }
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+        files.add(STREAM, &[tick(HOUR + 100)]).unwrap();
+        assert_eq!(files.last_before(STREAM, HOUR + 7_300, 24).unwrap(), Some(HOUR + 12));
+        assert_eq!(files.last_before(STREAM, HOUR + 12, 24).unwrap(), Some(HOUR + 9));
+        assert_eq!(files.last_before(STREAM, HOUR + 7_300, 1).unwrap(), None);
+    }
+
+    #[test]
+    fn the_ledger_is_kept() {
+        let data = tempfile::tempdir().unwrap();
+        let files = Files::new(data.path());
+        let mut ledger = files.ledger();
+        ledger.open("a", STREAM, Some(1), GapCause::SessionLost);
+        files.keep(&ledger).unwrap();
+        assert_eq!(files.ledger(), ledger);
+        fs::write(data.path().join(LEDGER), "{torn").unwrap();
+        assert_eq!(files.ledger(), Ledger::default());
+    }
+}

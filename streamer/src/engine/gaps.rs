@@ -1,0 +1,196 @@
+//! The engine's gaps: opened by every loss, closed by the next tick, filled from history one at a time.
+
+use std::{
+    collections::BTreeMap,
+    ops::RangeInclusive,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use marketstream_crds::{TickType, stream_key};
+use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{Engine, Event, contracts::ContractEntry};
+use crate::{
+    backfill::{
+        budget::Budget,
+        ledger::{Gap, GapCause, Ledger, Outcome, Recorded},
+        store::Files,
+        work::{Ibkr, fill},
+    },
+    cli::stored_kind,
+    clock::Now,
+    facts::Gaps,
+    plan::StreamKey,
+};
+
+/// A person's wish for history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Name of the contract in the manifest.
+    pub contract: String,
+    /// Tick type.
+    pub tick: TickType,
+    /// IBKR's seconds, since 1970.
+    pub seconds: RangeInclusive<i64>,
+}
+
+/// The ledger, the attempt that is under way, and what the login has asked.
+pub struct Book {
+    files: Files,
+    ledger: Arc<Ledger>,
+    /// The ledger differs from the volume's.
+    dirty: bool,
+    keeping: Option<JoinHandle<()>>,
+    filling: Option<AbortOnDropHandle<()>>,
+    budget: Arc<Mutex<Budget>>,
+}
+
+/// The recorded stream of a stream whose contract is known.
+pub fn recorded(contracts: &BTreeMap<String, ContractEntry>, key: &StreamKey) -> Option<Recorded> {
+    let con_id = contracts.get(&key.contract)?.con_id()?;
+    Some(Recorded { con_id, kind: stored_kind(key.tick) })
+}
+
+impl Book {
+    /// Of this data directory.
+    pub fn open_dir(data_dir: &Path) -> Self {
+        let files = Files::new(data_dir);
+        let ledger = Arc::new(files.ledger());
+        Self { files, ledger, dirty: false, keeping: None, filling: None, budget: Arc::default() }
+    }
+
+    /// What is published of it.
+    pub fn published(&self) -> Gaps {
+        Gaps(self.ledger.clone())
+    }
+
+    fn change<R>(&mut self, change: impl FnOnce(&mut Ledger) -> R) -> R {
+        self.dirty = true;
+        change(Arc::make_mut(&mut self.ledger))
+    }
+
+    pub fn is_open(&self, stream: Recorded) -> bool {
+        self.ledger.is_open(stream)
+    }
+
+    /// See [`Ledger::open`].
+    pub fn open(&mut self, contract: &str, stream: Recorded, after: Option<i64>, cause: GapCause) {
+        if !self.is_open(stream) {
+            self.change(|ledger| ledger.open(contract, stream, after, cause));
+        }
+    }
+
+    /// See [`Ledger::close`].
+    pub fn close(&mut self, stream: Recorded, before: i64, now: Now) {
+        if self.is_open(stream) {
+            self.change(|ledger| ledger.close(stream, before, now.wall.as_millisecond()));
+        }
+    }
+
+    /// What was under way ends with the session, and is tried again in the next.
+    pub fn session_lost(&mut self) {
+        self.filling = None;
+    }
+
+    /// Brings a changed ledger to the volume, beside the engine. One write at a time: the last one wins.
+    pub fn keep(&mut self) {
+        if !self.dirty || self.keeping.as_ref().is_some_and(|keeping| !keeping.is_finished()) {
+            return;
+        }
+        self.dirty = false;
+        let (files, ledger) = (self.files.clone(), self.ledger.clone());
+        self.keeping = Some(tokio::task::spawn_blocking(move || {
+            if let Err(error) = files.keep(&ledger) {
+                tracing::warn!(%error, "the ledger of gaps cannot be kept on the volume");
+            }
+        }));
+    }
+}
+
+impl Engine {
+    /// Begins to fill the next gap, and returns when one will be ripe.
+    pub(super) fn fill_if_due(&mut self, now: Now) -> Option<Duration> {
+        let client = self.client()?.clone();
+        let backfill = &self.spec.as_ref()?.backfill;
+        let busy = self.gaps.filling.is_some() || self.hold.is_some() || self.cooldown_lasts(now);
+        if busy || !backfill.enabled {
+            return None;
+        }
+        let (now_ms, lag_ms) = (now.wall.as_millisecond(), self.tools.backfill_lag.as_millis() as i64);
+        let Some(gap) = self.gaps.ledger.next(now_ms, lag_ms).cloned() else {
+            let ripens = self.gaps.ledger.ripens_ms(lag_ms)?;
+            return Some(now.mono + Duration::from_millis(u64::try_from(ripens - now_ms).unwrap_or(0)));
+        };
+        let allowed = u32::try_from(backfill.requests_per_10_minutes).unwrap_or(1);
+        let oldest = now_ms.saturating_sub(backfill.max_age.get().as_millis() as i64);
+        if let Some(reason) = self.not_wanted(&gap, oldest) {
+            self.filled(gap.id, Outcome::Unfillable(reason.to_owned()));
+            return Some(now.mono);
+        }
+        let Some(entry) = self.contracts.get(&gap.contract) else { return None };
+        let contract = entry.contract()?.clone();
+        let (hours, files, events) = (entry.known_hours().cloned(), self.gaps.files.clone(), self.events.clone());
+        let (budget, clock) = (self.gaps.budget.clone(), self.tools.clock);
+        self.gaps.filling = Some(AbortOnDropHandle::new(tokio::spawn(async move {
+            let mut history = Ibkr { client, contract, budget, allowed, clock };
+            let outcome = fill(&gap, &mut history, hours.as_ref(), &files).await;
+            // Nobody listens only when the process ends.
+            let _ = events.send(Event::Filled { gap: gap.id, outcome });
+        })));
+        None
+    }
+
+    fn cooldown_lasts(&self, now: Now) -> bool {
+        self.cooldown.as_ref().is_some_and(|cooldown| cooldown.until > now.mono)
+    }
+
+    /// Why a gap is not to be filled at all.
+    fn not_wanted(&self, gap: &Gap, oldest_ms: i64) -> Option<&'static str> {
+        let spec = self.spec.as_ref()?;
+        // What a person asks for is theirs to judge.
+        let asked = gap.cause == GapCause::Requested;
+        let known = self.contracts.get(&gap.contract).and_then(ContractEntry::con_id);
+        if !spec.contracts.iter().any(|contract| contract.name == gap.contract) {
+            Some("the contract is no longer in the manifest")
+        } else if known.is_some_and(|con_id| con_id != gap.stream.con_id) {
+            Some("the manifest's name now means another contract")
+        } else if !asked && !spec.backfill.ticks.iter().any(|tick| stored_kind(*tick) == gap.stream.kind) {
+            Some("its tick type is not in spec.backfill.ticks")
+        } else if !asked && gap.closed_ms.is_some_and(|closed| closed < oldest_ms) {
+            Some("older than spec.backfill.maxAge")
+        } else {
+            None
+        }
+    }
+
+    pub(super) fn filled(&mut self, id: u64, outcome: Outcome) {
+        if let Some(gap) = self.gaps.ledger.gaps().iter().find(|gap| gap.id == id) {
+            tracing::info!(gap = id, contract = gap.contract, range = ?gap.range(), ?outcome, "backfill");
+        }
+        self.gaps.filling = None;
+        self.gaps.change(|ledger| ledger.settle(id, outcome));
+    }
+
+    /// Frames were dropped on their way to the recorder: between the last tick and the next.
+    pub(super) fn lagged(&mut self, key: &StreamKey) {
+        let Some(stream) = self.streams.get(key) else { return };
+        if let Some(recorded) = recorded(&self.contracts, key) {
+            self.gaps.open(&key.contract, recorded, stream.pulse.last_second(), GapCause::Dropped);
+        }
+    }
+
+    pub(super) fn backfill_requested(&mut self, request: Request, now: Now) {
+        let Some(con_id) = self.contracts.get(&request.contract).and_then(ContractEntry::con_id) else {
+            tracing::warn!(contract = request.contract, "history of an unknown contract was asked for");
+            return;
+        };
+        let stream = Recorded { con_id, kind: stored_kind(request.tick) };
+        let key = stream_key(&request.contract, request.tick);
+        tracing::info!(stream = key, seconds = ?request.seconds, "history was asked for");
+        let now_ms = now.wall.as_millisecond();
+        self.gaps.change(|ledger| ledger.request(&request.contract, stream, request.seconds, now_ms));
+    }
+}
