@@ -61,7 +61,7 @@ pub struct DayFigures {
     /// Sizes of the trades together. Between two moments of a day it rises by the sizes of the Last ticks between them.
     pub volume: f64,
     /// Prices times sizes of the trades, added up: divided by the volume it is their average price. Of generated trades
-    /// the price is the middle of what was possible in their second, which is within a few steps of the true one.
+    /// the price is the middle of the path in their second, which is within a few steps of the true one.
     pub turnover: f64,
 }
 
@@ -82,11 +82,7 @@ impl Market {
         let at_us = if trading { at_us } else { last_close_s(&day, second) * 1_000_000 - 1 };
         let (second, until_us) = (at_us.div_euclid(1_000_000), offset(at_us));
         let (mut tally, previous) = self.tally_before(contract, &day, second);
-        for (offset_us, trade) in tape.trades(second) {
-            if offset_us <= until_us {
-                tally.add(second, offset_us, trade);
-            }
-        }
+        tape.add_second(&mut tally, second, until_us);
         Some(TopOfBook {
             quote: tape.quote_in_force(second, until_us),
             trading,
@@ -186,12 +182,13 @@ impl Default for Tally {
 }
 
 impl Tally {
-    fn add(&mut self, second: i64, offset_us: u32, trade: Trade) {
+    /// Adds a trade, for the turnover at a price of its own.
+    fn add(&mut self, second: i64, offset_us: u32, trade: Trade, turnover_price: f64) {
         self.open.get_or_insert(trade.price);
         self.high = self.high.max(trade.price);
         self.low = self.low.min(trade.price);
         self.volume += units(trade.size);
-        self.turnover += units(trade.price) * units(trade.size);
+        self.turnover += units(turnover_price) * units(trade.size);
         self.last = Some(LastTrade { at_us: second * 1_000_000 + i64::from(offset_us), trade });
     }
 }
@@ -249,17 +246,27 @@ impl Tape<'_> {
         quote.unwrap_or_else(|| generator.quote(second, until_us))
     }
 
+    /// Adds the trades of a second, up to and with a microsecond of it.
+    fn add_second(&self, tally: &mut Tally, second: i64, until_us: u32) {
+        let middle = match &self.source {
+            Source::Generated(generator) => {
+                generator.outlooks(second, second + 1).first().map(|outlook| outlook.middle)
+            }
+            Source::Recorded(_) => None,
+        };
+        for (offset_us, trade) in self.trades(second) {
+            if offset_us <= until_us {
+                let turnover_price = middle.unwrap_or(trade.price);
+                tally.add(second, offset_us, trade, turnover_price);
+            }
+        }
+    }
+
     /// Adds the trades of the seconds in `from..to`.
     fn add_up(&self, tally: &mut Tally, from: i64, to: i64) {
         match &self.source {
             Source::Generated(generator) => self.add_up_generated(generator, tally, from, to),
-            Source::Recorded(_) => {
-                for second in from..to {
-                    for (offset_us, trade) in self.trades(second) {
-                        tally.add(second, offset_us, trade);
-                    }
-                }
-            }
+            Source::Recorded(_) => (from..to).for_each(|second| self.add_second(tally, second, u32::MAX)),
         }
     }
 
@@ -267,33 +274,33 @@ impl Tape<'_> {
     /// seconds whose price may have been the highest or the lowest.
     fn add_up_generated(&self, generator: &Generator<'_>, tally: &mut Tally, from: i64, to: i64) {
         let mut traded = Vec::new();
-        for (second, low, high) in generator.price_bounds(from, to) {
-            let lots = if self.open_at(second) { generator.reported_lots(second) } else { 0 };
+        for outlook in generator.outlooks(from, to) {
+            let lots = if self.open_at(outlook.second) { generator.reported_lots(outlook.second) } else { 0 };
             if lots > 0 {
                 let size = lots as f64 * self.contract.lot;
                 tally.volume += units(size);
-                tally.turnover += units(f64::midpoint(low, high)) * units(size);
-                traded.push((second, low, high));
+                tally.turnover += units(outlook.middle) * units(size);
+                traded.push(outlook);
             }
         }
-        let (Some(&(first, ..)), Some(&(last, ..))) = (traded.first(), traded.last()) else { return };
+        let (Some(first), Some(last)) = (traded.first(), traded.last()) else { return };
         if tally.open.is_none() {
-            tally.open = self.trades(first).first().map(|(_, trade)| trade.price);
+            tally.open = self.trades(first.second).first().map(|(_, trade)| trade.price);
         }
-        tally.last = self.last_trade(last);
-        traded.sort_unstable_by(|a, b| b.2.total_cmp(&a.2));
-        for (second, _, high) in &traded {
-            if *high <= tally.high {
+        tally.last = self.last_trade(last.second);
+        traded.sort_unstable_by(|a, b| b.high.total_cmp(&a.high));
+        for outlook in &traded {
+            if outlook.high <= tally.high {
                 break;
             }
-            tally.high = self.trades(*second).iter().fold(tally.high, |high, (_, trade)| high.max(trade.price));
+            tally.high = self.trades(outlook.second).iter().fold(tally.high, |high, (_, trade)| high.max(trade.price));
         }
-        traded.sort_unstable_by(|a, b| a.1.total_cmp(&b.1));
-        for (second, low, _) in &traded {
-            if *low >= tally.low {
+        traded.sort_unstable_by(|a, b| a.low.total_cmp(&b.low));
+        for outlook in &traded {
+            if outlook.low >= tally.low {
                 break;
             }
-            tally.low = self.trades(*second).iter().fold(tally.low, |low, (_, trade)| low.min(trade.price));
+            tally.low = self.trades(outlook.second).iter().fold(tally.low, |low, (_, trade)| low.min(trade.price));
         }
     }
 }

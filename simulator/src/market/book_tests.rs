@@ -61,6 +61,10 @@ fn figures_are_those_of_every_trade_since_the_day_began() {
                 None => assert_eq!(top.last.map(|last| last.trade.price), top.day.previous_close),
             }
             assert_eq!(top.day.start_s, start);
+            // The average price is near the true one: ten steps of 0.25 or 0.2.
+            let turnover: f64 = so_far.iter().map(|last| last.trade.price * last.trade.size).sum();
+            let error = (top.day.turnover - turnover).abs();
+            assert!(error <= 2.5 * top.day.volume, "{con_id} after {after} s: {error}");
         }
     }
 }
@@ -78,6 +82,16 @@ fn the_book_is_that_of_the_last_ticks() {
                 assert!(top.trading && !top.halted);
             }
         }
+    }
+}
+
+#[test]
+fn turnover_never_falls_and_rises_with_the_volume() {
+    let market = market();
+    let day = |tenth: i64| market.top_of_book(MNQ, NOON * 1_000_000 + tenth * 100_000).unwrap().day;
+    for pair in (0..300).map(day).collect::<Vec<_>>().windows(2) {
+        assert!(pair[1].turnover >= pair[0].turnover, "{pair:?}");
+        assert_eq!(pair[1].turnover > pair[0].turnover, pair[1].volume > pair[0].volume, "{pair:?}");
     }
 }
 

@@ -46,6 +46,18 @@ struct Division {
     extra_lots: u64,
 }
 
+/// What is known of the trades of a second without making one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outlook {
+    pub(super) second: i64,
+    /// No trade is below.
+    pub(super) low: f64,
+    /// No trade is above.
+    pub(super) high: f64,
+    /// Their average, within a few price steps.
+    pub(super) middle: f64,
+}
+
 impl Division {
     fn reported(self) -> u64 {
         self.trades - self.unreported
@@ -158,17 +170,18 @@ impl Generator<'_> {
         self.division(second).lots()
     }
 
-    /// For each second in `from..to` the prices between which all its trades lie. Makes no trade.
-    pub(super) fn price_bounds(&self, from: i64, to: i64) -> Vec<(i64, f64, f64)> {
+    /// What the path says of the trades of each second in `from..to`. Makes no trade.
+    pub(super) fn outlooks(&self, from: i64, to: i64) -> Vec<Outlook> {
         // The path is straight within a second, and a trade may print at a quote of the second before.
         let path: Vec<_> = (from - 1..=to).map(|second| self.steps(second, 0)).collect();
-        let rounding = self.contract.swing_steps * CURVE_ROUNDING / US as i64 + 1;
-        let bounds = |(second, around): (i64, &[i64])| {
+        let rounding = self.contract.swing_steps * CURVE_ROUNDING / US.cast_signed() + 1;
+        let outlook = |(second, around): (i64, &[i64])| {
             let low = around.iter().copied().min().unwrap_or(0) - rounding;
             let high = around.iter().copied().max().unwrap_or(0) + MAX_SPREAD + rounding;
-            (second, self.price(low), self.price(high))
+            let middle = f64::midpoint(self.price(around[1]), self.price(around[2] + 1));
+            Outlook { second, low: self.price(low), high: self.price(high), middle }
         };
-        (from..to).zip(path.windows(3)).map(bounds).collect()
+        (from..to).zip(path.windows(3)).map(outlook).collect()
     }
 
     fn division(&self, second: i64) -> Division {
