@@ -67,6 +67,14 @@ check: ## Format, clippy, unit tests, generated files, chart
 generate: ## Write the files that are generated from code
 	@UPDATE_GENERATED=1 $(CARGO_TEST) --test generated
 
+# How many simulated years, or the one seed to replay.
+SEEDS ?= 1000
+SEED ?=
+
+.PHONY: year
+year: ## Simulated years of faults, judged by their true causes (SEEDS=n; SEED=n replays one)
+	@cargo run --quiet --locked --release --package marketstream-years -- $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
 # --- Programs and images ----------------------------------------------------------------------------------------
 
 programs := $(CARGO_TARGET_DIR)/release

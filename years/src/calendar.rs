@@ -254,7 +254,7 @@ mod tests {
             cme.iter().any(|session| (session.open..session.close).contains(&at.as_millisecond()))
         };
         // Chicago is six hours behind UTC in winter, five in summer; the clock changes on 8 March 2026.
-        assert!(!open_at("2026-03-06T22:30:00Z") && open_at("2026-03-09T21:30:00Z") == false);
+        assert!(!open_at("2026-03-06T22:30:00Z") && !open_at("2026-03-09T21:30:00Z"));
         assert!(open_at("2026-03-09T22:00:00Z"));
         // Thanksgiving: an early close at noon, and the evening session.
         assert!(!open_at("2026-11-26T19:00:00Z") && open_at("2026-11-26T23:30:00Z"));

@@ -52,6 +52,12 @@ impl Days {
         nights.map(|day| self.at(day, time(0, 15, 0, 0)))
     }
 
+    /// Starts of IBKR's weekend resets: Friday, 23:00, for four hours.
+    pub fn weekends(&self) -> impl Iterator<Item = Ms> + '_ {
+        let fridays = self.all().filter(|day| day.weekday() == Weekday::Friday);
+        fridays.map(|day| self.at(day, time(23, 0, 0, 0)))
+    }
+
     /// The gateway's daily restarts, at 23:59.
     pub fn restarts(&self) -> impl Iterator<Item = Ms> + '_ {
         self.all().map(|day| self.at(day, time(23, 59, 0, 0)))
@@ -70,6 +76,9 @@ pub fn faults(dice: &mut Dice, manifest: &Manifest, days: &Days) -> Vec<Fault> {
     let mut deck = Deck { dice, manifest, faults: Vec::new() };
     for reset in days.resets() {
         deck.nightly(reset);
+    }
+    for reset in days.weekends() {
+        deck.weekend(reset);
     }
     for restart in days.restarts() {
         deck.add(Kind::DailyRestart, restart, None, manifest.all(), Cure::Nothing);
@@ -117,6 +126,15 @@ impl Deck<'_> {
             } else {
                 self.farm(begin, lasts);
             }
+        }
+    }
+
+    /// As in other nights, and longer.
+    fn weekend(&mut self, reset: Ms) {
+        if self.dice.chance(0.5) {
+            let (begin, lasts) = (reset + self.dice.between(0, 2 * HOUR), self.dice.spread(MINUTE, 90 * MINUTE));
+            let restored = self.restored();
+            self.add(Kind::Upstream(restored), begin, Some(lasts), self.manifest.all(), Cure::Nothing);
         }
     }
 

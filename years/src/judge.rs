@@ -19,6 +19,10 @@ pub(crate) struct Seen {
     pub(crate) delivering: bool,
     /// The contract's market-data line is up.
     pub(crate) sentinel: bool,
+    /// That line told of a trade that did not come.
+    pub(crate) missed: bool,
+    /// Until when that line said that nothing had to come.
+    pub(crate) excused: Option<Ms>,
     /// What that line says of trading.
     pub(crate) halted: bool,
 }
@@ -63,7 +67,7 @@ pub(crate) fn judge(stream: &Stream, current: Option<Hours>, recovery: &Recovery
     if !ticked && now < grace_end {
         return verdict(StreamState::Idle, sooner(next_tick, Some(grace_end)));
     }
-    let Some(silent_from) = silent_from else {
+    let Some(mut silent_from) = silent_from else {
         return verdict(StreamState::Pending, None);
     };
     let never = (recovery.zombie_timeout.get().as_millis() as Ms).max(stream.stale_after);
@@ -84,12 +88,10 @@ pub(crate) fn judge(stream: &Stream, current: Option<Hours>, recovery: &Recovery
     if seen.sentinel && seen.halted {
         return verdict(StreamState::Halted, next_tick);
     }
-    let missed = match stream.tape {
-        Tape::Busy => true,
-        Tape::Thin { .. } => stream.tape.last(seen.last_tick.unwrap_or(open.open), now).is_some(),
-    };
-    if seen.sentinel && !missed {
+    if seen.sentinel && !seen.missed && matches!(stream.tape, Tape::Thin { .. }) {
         return verdict(StreamState::Quiet, stream.tape.next(now + 1, open.close));
     }
-    verdict(StreamState::Stale, next_tick)
+    // What should have come is missing only since it was due.
+    silent_from = seen.excused.map_or(silent_from, |until| silent_from.max(until));
+    Verdict { silent_from: Some(silent_from), ..verdict(StreamState::Stale, next_tick) }
 }

@@ -12,8 +12,7 @@ use crate::{
 /// A set of streams, one bit each.
 pub type Mask = u32;
 
-/// How many streams a set has.
-#[must_use]
+/// The streams of a set, by their place in the manifest.
 pub fn members(mask: Mask) -> impl Iterator<Item = usize> {
     (0..Mask::BITS as usize).filter(move |index| mask & (1 << index) != 0)
 }

@@ -1,12 +1,12 @@
 //! The operator, run on virtual time as its controller runs it: what it remembers, when it looks, what it writes
 //! before it acts. The decisions are those of `marketstream_recovery`.
 
-use marketstream_crds::{Action, ActionKind, MarketStreamStatus, StreamerStatus, Time};
+use marketstream_crds::{Action, ActionKind, MarketStreamStatus, StreamerStatus};
 use marketstream_recovery::{Decision, Pod, Policy, Report, View, decide};
 
 use crate::{
     brain::{Alarm, Brain, Deed, Scene},
-    clock::{DAY, MINUTE, Ms, SECOND, ms, sooner, stamp},
+    clock::{Ms, SECOND, ms, sooner, stamp},
     dice::noise,
     fault::Strength,
     report,
@@ -16,8 +16,6 @@ use crate::{
 const NETWORK: Ms = 100;
 /// Transitions that follow each other faster are written together.
 const COALESCE: Ms = SECOND;
-/// The operator looks at least so often.
-const RESYNC: Ms = 10 * MINUTE;
 
 /// The operator's process, its memory, and the resource that survives it.
 pub struct Operator {
@@ -171,19 +169,13 @@ impl Operator {
             scene.judge(now, seen, Deed { strength: Strength::RollPod, streams: scene.world.manifest.all() });
             scene.world.delete_pod(uid, now);
         }
-        // What a heartbeat cannot change is not looked at again for each of them.
-        let quiet = self.channel.reachable
+        // While all is well, a heartbeat changes nothing, and is not looked at again for each.
+        let well = self.channel.reachable
             && self.channel.sent.is_empty()
-            && scene.streamer.as_ref().is_some_and(|streamer| report::settled(streamer, scene.world))
-            && self.confirmed_after.is_none();
-        self.look_at = if quiet {
-            // While all is well only a change matters; otherwise the operator looks at times of its own, too.
-            let timers = decide(&self.view(scene, pod.as_ref(), now + DAY), stamp(now), &self.policy).look_again;
-            let resync = (!self.status.incidents.is_empty()).then_some(now + RESYNC);
-            sooner(timers.map(ms), resync)
-        } else {
-            decision.look_again.map(ms)
-        };
+            && self.status.incidents.is_empty()
+            && self.confirmed_after.is_none()
+            && self.status.streamer.as_ref().is_some_and(|report| report.pod_uid == report::uid(scene.world.pod.uid));
+        self.look_at = decision.look_again.map(ms).filter(|_| !well);
     }
 
     fn spoil(&self, mut decision: Decision, now: Ms) -> Decision {
@@ -237,7 +229,7 @@ impl Operator {
             status.history.clone_from(&decision.history);
         }
         status.action.clone_from(&decision.action);
-        status.recent_rolls = decision.recent_rolls.iter().copied().map(Time::from).collect();
+        status.recent_rolls.clone_from(&decision.recent_rolls);
     }
 
     fn deliver(&mut self, scene: &mut Scene<'_>, now: Ms) {

@@ -76,6 +76,8 @@ impl Oracle {
             }
         }
         let unwatched = !world.operator_runs();
+        // What comes while nothing can be stored is lost anyway, and while requests pause none can be made.
+        let full = !world.writable() || world.pacing();
         let own = world.own_outage.is_some_and(|since| now - since < OWN_OUTAGE);
         for position in 0..world.active.len() {
             let active = world.active[position];
@@ -99,7 +101,7 @@ impl Oracle {
             let alone = active.blocking & expected & !others != 0;
             let hurts = !unwatched
                 && !cut
-                && (rules::hurts_always(&active.fault.kind) && active.residual.is_none() || alone && !own)
+                && (rules::hurts_always(&active.fault.kind) && active.residual.is_none() || alone && !own && !full)
                 || (active.fault.kind == Kind::DiskFull && world.delivering() & expected != 0 && !unwatched && !cut);
             case.hurts_since = if hurts { case.hurts_since.or(Some(now)) } else { None };
             case.first = case.first.or(case.hurts_since);
@@ -164,7 +166,9 @@ impl Oracle {
             let need = rules::need(active, world, &situation, now);
             let failed = match need {
                 Need::None => None,
-                Need::Critical(deadline) => (!critical && hurt_for > deadline).then_some("nobody was called"),
+                Need::Critical(deadline) => {
+                    (!critical && hurt_for.min(rules::phase(&situation)) > deadline).then_some("nobody was called")
+                }
                 Need::Deed(_, deadline) => {
                     (hurt_for.min(rules::clock(&situation)) > deadline).then_some("it was not cured")
                 }
@@ -251,12 +255,8 @@ impl Oracle {
             members(world.delivering() & world.expected()).filter(ticked).fold(0, |mask, i| mask | 1 << i)
         });
         let tried = self.tried(&relevant);
-        let looks = rules::Looks {
-            healthy,
-            dark_for: self.dark.map_or(0, |dark| now - dark),
-            tried,
-            connected: streamer.is_some_and(Streamer::up),
-        };
+        let looks =
+            rules::Looks { healthy, dark: self.dark.is_some(), tried, connected: streamer.is_some_and(Streamer::up) };
         let (verdict, why) = rules::judge(&deed, &relevant, world, &looks, now);
         let verdict = match verdict {
             Verdict::Undecidable => self.undecidable(deed, now),

@@ -66,12 +66,15 @@ impl Situation {
     }
 }
 
+/// For how long the incident has been the session's, or its streams'.
+pub(crate) fn phase(situation: &Situation) -> Ms {
+    if situation.session_wide { situation.since_dark } else { situation.since_light }
+}
+
 /// The clock that runs for a fault: from the last change of what it means.
 pub(crate) fn clock(situation: &Situation) -> Ms {
-    let wide =
-        if situation.session_wide { situation.since_dark } else { situation.since_light.max(situation.since_dark) };
-    let wide = if situation.session_wide || situation.since_light > 0 { wide } else { Ms::MAX };
-    wide.min(situation.residual_for.unwrap_or(Ms::MAX)).min(situation.since_deed.max(0) + ROOM)
+    let origin = situation.residual_for.unwrap_or(Ms::MAX);
+    phase(situation).min(origin).min(situation.since_deed.max(0) + ROOM)
 }
 
 /// The actions that the user's choice of a reset allows, the weakest first.
@@ -103,14 +106,16 @@ pub(crate) fn worth_a_call(kind: &Kind) -> bool {
     kind.stops_data() && *kind != Kind::StreamerCrash || about_reports(kind)
 }
 
-/// IBKR's nightly resets, 00:15 to 01:45 in New York, and the gateway's restart a minute before midnight. Five minutes
-/// later the link is looked at again.
+/// IBKR's nightly resets, 00:15 to 01:45 in New York, its weekend reset, Friday 23:00 to 03:00, and the gateway's restart
+/// a minute before midnight. Five minutes later the link is looked at again.
 fn in_window(now: Ms, world: &World) -> bool {
     let after = |starts: &[Ms], length: Ms| {
         let index = starts.partition_point(|start| *start <= now);
         index > 0 && now - starts[index - 1] < length
     };
-    after(&world.windows.resets, 90 * MINUTE + 8 * MINUTE) || after(&world.windows.restarts, 6 * MINUTE + 8 * MINUTE)
+    after(&world.windows.resets, 90 * MINUTE + 8 * MINUTE)
+        || after(&world.windows.weekends, 4 * 60 * MINUTE + 8 * MINUTE)
+        || after(&world.windows.restarts, 6 * MINUTE + 8 * MINUTE)
 }
 
 /// What a fault asks for.
@@ -182,8 +187,8 @@ pub(crate) fn noticed_by(active: &Active, world: &World, situation: &Situation) 
 pub(crate) struct Looks {
     /// Streams that plainly flow.
     pub(crate) healthy: Mask,
-    /// For how long everything that should flow is stopped.
-    pub(crate) dark_for: Ms,
+    /// Everything that should flow is stopped.
+    pub(crate) dark: bool,
     /// The strongest action that was tried against the fault before.
     pub(crate) tried: Option<Strength>,
     /// There is a session.
@@ -196,6 +201,13 @@ pub(crate) fn cures(deed: &Deed, active: &Active) -> bool {
     let coming = active.residual.is_some() && active.cure == Cure::Deed(Strength::Reconnect);
     let meant = deed.strength > Strength::Resubscribe || active.blocking & deed.streams != 0;
     active.blocking != 0 && active.cure.by(deed.strength) && meant && !coming
+}
+
+/// Whether all that a fault stops is stopped by others, too, which the action does not end.
+fn masked(active: &Active, deed: &Deed, relevant: &[Active]) -> bool {
+    let others = relevant.iter().filter(|other| other.index != active.index && !cures(deed, other));
+    let stopped = others.fold(0, |mask, other| mask | other.blocking);
+    active.blocking & !stopped == 0
 }
 
 /// The fault that an action is about, for reports.
@@ -227,7 +239,7 @@ pub(crate) fn judge(
     if looks.healthy != 0 {
         return (Verdict::Harmful, "a reset cut healthy streams");
     }
-    if let Some(active) = relevant.iter().find(|active| cures(deed, active)) {
+    if let Some(active) = relevant.iter().find(|active| cures(deed, active) && !masked(active, deed, relevant)) {
         let cheaper = chain(world).iter().any(|weaker| {
             let possible = looks.connected || *weaker >= Strength::RestartGateway && world.command_port();
             *weaker < deed.strength && active.cure.by(*weaker) && looks.tried < Some(*weaker) && possible
@@ -261,7 +273,7 @@ fn resubscription(deed: &Deed, relevant: &[Active], looks: &Looks) -> (Verdict, 
     if looks.healthy & deed.streams != 0 {
         return (Verdict::Harmful, "a healthy stream was cut");
     }
-    if relevant.iter().any(|active| cures(deed, active)) {
+    if relevant.iter().any(|active| cures(deed, active) && !masked(active, deed, relevant)) {
         return (Verdict::Needed, "it ends the fault");
     }
     let alike = |active: &Active| match active.fault.kind {
@@ -277,8 +289,11 @@ fn resubscription(deed: &Deed, relevant: &[Active], looks: &Looks) -> (Verdict, 
 
 /// Whether a fault that a reset does not end looks like one that it does.
 fn reset_alike(active: &Active, world: &World, looks: &Looks, now: Ms) -> bool {
-    let dark = looks.dark_for >= RESET_AFTER - MINUTE;
+    let dark = looks.dark && now - active.fault.begin >= RESET_AFTER - MINUTE;
     match active.fault.kind {
+        Kind::Login if active.residual.is_none() => false,
+        // A gateway that hangs tells nothing.
+        _ if world.hung() => true,
         Kind::Silent | Kind::Competing { told: false } => dark,
         Kind::Hang { .. } => true,
         Kind::Crash | Kind::Wedged | Kind::NodeLost | Kind::DailyRestart | Kind::Login => {

@@ -21,6 +21,10 @@ pub(crate) struct Entry {
     first_asked: Option<Ms>,
     asked_at: Ms,
     pub(crate) last_tick: Option<Ms>,
+    /// The last trade that the contract's market-data line told of, whether or not the stream had it.
+    traded: Option<Ms>,
+    /// Until when it was known that nothing had to come.
+    excused: Option<Ms>,
     pub(crate) error: Option<(i32, &'static str, Ms)>,
     refused: Option<Ms>,
     refusals: usize,
@@ -99,6 +103,8 @@ impl Streamer {
             first_asked: None,
             asked_at: Ms::MIN / 2,
             last_tick: None,
+            traded: None,
+            excused: None,
             error: None,
             refused: None,
             refusals: 0,
@@ -134,6 +140,11 @@ impl Streamer {
 
     /// Ticks came between two moments in which nothing else happened.
     pub fn listen(&mut self, world: &World, from: Ms, to: Ms) {
+        for index in members(world.trading() & world.sentinels()) {
+            if let Some(tick) = world.manifest.streams[index].tape.last(from, to) {
+                self.entries[index].traded = Some(tick);
+            }
+        }
         for index in members(world.delivering()) {
             if let Some(tick) = world.manifest.streams[index].tape.last(from, to) {
                 self.heard(index, tick);
@@ -180,7 +191,7 @@ impl Streamer {
 
     fn noticed(&mut self, code: i32, farm: &'static str, now: Ms) {
         match code {
-            1100 => self.upstream = Some((Upstream::Down, now, None)),
+            1100 | 2110 => self.upstream = Some((Upstream::Down, now, None)),
             1101 | 1102 => self.upstream = Some((Upstream::Up, now, Some(code))),
             2103 => drop(self.farms.insert(farm, (FarmState::Broken, now))),
             _ => drop(self.farms.insert(farm, (FarmState::Ok, now))),
@@ -308,7 +319,7 @@ impl Streamer {
             }
             Err(Refused::ClientId) => {
                 self.id_refusals += 1;
-                if self.id_refusals % 3 == 0 {
+                if self.id_refusals.is_multiple_of(3) {
                     self.client_id = world.manifest.spec.gateway.client_id.next(self.client_id);
                 }
                 (SocketState::ClientIdInUse, Some(now + ID_PAUSE))
@@ -464,6 +475,10 @@ impl Streamer {
                 refused: entry.refused.is_some(),
                 delivering: delivering & bit != 0,
                 sentinel: sentinels & bit != 0,
+                missed: entry
+                    .traded
+                    .is_some_and(|traded| traded > entry.last_tick.max(entry.first_asked).unwrap_or(Ms::MIN)),
+                excused: entry.excused,
                 halted: world.halted() & bit != 0,
             };
             let verdict =
@@ -475,6 +490,9 @@ impl Streamer {
             }
             if entry.verdict.state != verdict.state {
                 entry.since = now;
+            }
+            if matches!(verdict.state, StreamState::Quiet | StreamState::Halted) {
+                entry.excused = Some(now);
             }
             entry.verdict = verdict;
         }

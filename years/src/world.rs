@@ -59,6 +59,8 @@ pub struct Pod {
 pub struct Windows {
     /// Starts of IBKR's nightly resets.
     pub resets: Vec<Ms>,
+    /// Starts of IBKR's weekend resets.
+    pub weekends: Vec<Ms>,
     /// The gateway's daily restarts.
     pub restarts: Vec<Ms>,
 }
@@ -326,7 +328,8 @@ impl World {
         self.signals.push(Signal::Gateway);
         // The next process starts afresh.
         self.cured(Strength::RestartGateway);
-        for active in self.active.iter_mut().filter(|active| matches!(active.fault.kind, Kind::Hang { .. })) {
+        let of_process = |active: &&mut Active| matches!(active.fault.kind, Kind::Hang { .. } | Kind::Login);
+        for active in self.active.iter_mut().filter(of_process) {
             active.blocking = 0;
         }
     }
@@ -344,7 +347,7 @@ impl World {
     }
 
     fn notice(&mut self, code: i32, farm: &'static str) {
-        if self.session && !self.hung() {
+        if self.talks() {
             self.signals.push(Signal::Notice(code, farm));
         }
     }
@@ -360,6 +363,12 @@ impl World {
         for active in self.active.iter_mut().filter(|active| active.cure.by(strength)) {
             active.blocking = 0;
         }
+    }
+
+    /// Whether the gateway can tell a client anything.
+    #[must_use]
+    pub fn talks(&self) -> bool {
+        self.session && !self.hung()
     }
 
     fn is(&self, like: impl Fn(&Kind) -> bool) -> bool {
@@ -427,6 +436,12 @@ impl World {
         !self.is(|kind| *kind == Kind::DiskFull)
     }
 
+    /// Whether requests pause, since they came too fast.
+    #[must_use]
+    pub fn pacing(&self) -> bool {
+        self.is(|kind| *kind == Kind::Refused(Refusal::Pacing))
+    }
+
     /// Streams whose trading is halted.
     #[must_use]
     pub fn halted(&self) -> Mask {
@@ -484,9 +499,22 @@ impl World {
                 for active in self.active.iter_mut().filter(|active| matches!(active.fault.kind, Kind::IdHeld { .. })) {
                     active.blocking = 0;
                 }
+                self.greet();
                 Ok(())
             }
         }
+    }
+
+    /// A new session is told what is broken.
+    fn greet(&mut self) {
+        let broken = self.active.iter().filter(|active| active.residual.is_none());
+        let notices = broken.filter_map(|active| match active.fault.kind {
+            Kind::Upstream(_) => Some(Signal::Notice(2110, "")),
+            Kind::Farm { name, .. } => Some(Signal::Notice(2103, name)),
+            _ => None,
+        });
+        let notices: Vec<Signal> = notices.collect();
+        self.signals.extend(notices);
     }
 
     /// The streamer ends its session.

@@ -40,7 +40,11 @@ pub fn run(seed: u64, ladder: Ladder, trace: &mut Trace) -> Tally {
     let manifest = Manifest::draw(&mut Dice::new(seed, MANIFEST), year);
     let faults = draw::faults(&mut Dice::new(seed, FAULTS), &manifest, &days);
     let (start, end) = days.year();
-    let windows = Windows { resets: days.resets().collect(), restarts: days.restarts().collect() };
+    let windows = Windows {
+        resets: days.resets().collect(),
+        weekends: days.weekends().collect(),
+        restarts: days.restarts().collect(),
+    };
     let key = Dice::new(seed, KEYS).number();
     trace.note(start, || {
         let streams: Vec<&str> = manifest.streams.iter().map(|stream| stream.key.as_str()).collect();
