@@ -60,8 +60,8 @@ pub struct DayFigures {
     pub previous_close: Option<f64>,
     /// Sizes of the trades together. Between two moments of a day it rises by the sizes of the Last ticks between them.
     pub volume: f64,
-    /// Prices times sizes of the trades, added up: divided by the volume it is their average price. Of generated trades
-    /// the price is the middle of the path in their second, which is within a few steps of the true one.
+    /// Prices times sizes of the trades, added up: divided by the volume it is their average price. Generated trades count
+    /// at the middle of the price's path in their second, so the average is off by less than the price moves in a second.
     pub turnover: f64,
 }
 

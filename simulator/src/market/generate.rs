@@ -54,7 +54,7 @@ pub(super) struct Outlook {
     pub(super) low: f64,
     /// No trade is above.
     pub(super) high: f64,
-    /// Their average, within a few price steps.
+    /// Their average, but for what the price moves within the second.
     pub(super) middle: f64,
 }
 
