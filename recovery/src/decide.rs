@@ -18,7 +18,8 @@ use crate::{
 const MAX_HISTORY: usize = 20;
 /// Bound of `status.recentRolls` (see the CRD), far above what any policy allows in a day.
 const MAX_ROLLS: usize = 32;
-/// A rung fires within a second of being due, also when it waits for the first heartbeat that a new operator sees.
+/// How often a new operator that has seen no heartbeat yet looks for one, when something is amiss: a rung fires within a
+/// second of being due.
 const CONFIRMATION: Duration = Duration::from_millis(500);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// What is planned for a moment that a report dates anew each time moves by the report's travel time. Less than this is
@@ -89,8 +90,14 @@ pub fn decide(view: &View<'_>, now: Timestamp, policy: &Policy) -> Decision {
     let told = tracked.closed.into_iter().rev().filter(|incident| incident.level > 0);
     let history = told.chain(view.status.history.iter().cloned()).take(MAX_HISTORY).collect();
     let worst = open.first();
+    let health = health(view, policy, now);
+    if !view.report.confirmed {
+        let calm = open.is_empty() && matches!(health, Health::Healthy | Health::Idle);
+        let pause = if calm { view.spec.recovery.monitor_interval.get() } else { CONFIRMATION };
+        state.look.push(after(now, pause));
+    }
     Decision {
-        health: health(view, policy, now),
+        health,
         level: worst.map_or(0, |incident| incident.level),
         cause: worst.filter(|incident| incident.recovered_time.is_none()).map(|incident| incident.cause),
         client_id: state.client_id,
@@ -155,11 +162,7 @@ impl State<'_> {
             self.look.push(action.deadline.get());
             return false;
         }
-        if !self.view.report.confirmed {
-            self.look.push(after(self.now, CONFIRMATION));
-            return false;
-        }
-        self.view.pod.is_some_and(|pod| !pod.deleting)
+        self.view.report.confirmed && self.view.pod.is_some_and(|pod| !pod.deleting)
     }
 
     fn take(&mut self, incident: &mut Incident, step: Step) {

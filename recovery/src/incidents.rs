@@ -30,14 +30,15 @@ pub(crate) fn update(view: &View<'_>, policy: &Policy, now: Timestamp) -> Incide
     let (sessions, streams): (Vec<_>, Vec<_>) =
         view.status.incidents.iter().cloned().partition(|incident| incident.scope == Scope::Session);
     let session = sessions.into_iter().next();
-    match evidence.session() {
+    // A report that is older than this operator may be of any age: it is no evidence, and nothing is known to have changed.
+    let confirmed = |finding: &Finding| view.report.confirmed || finding.cause == Cause::NotReporting;
+    match evidence.session().filter(confirmed) {
         Some(finding) => {
             tracker.session_fault(session, finding);
             // The session's fault explains its streams' silence.
             streams.into_iter().for_each(|incident| tracker.close(incident));
         }
-        // A pod that is being replaced has not reported yet, and a report that is older than this operator may be of any
-        // age: nothing is known to have changed.
+        // A pod that is being replaced has not reported yet.
         None if view.streamer().is_none() || !view.report.confirmed => {
             tracker.result.open.extend(session.into_iter().chain(streams))
         }

@@ -303,11 +303,12 @@ fn a_thin_sibling_that_ticked_during_the_silence_shows_that_the_session_lives() 
 #[test]
 fn nothing_is_done_on_a_report_of_unknown_age() {
     let mut world = World::new();
-    world.confirmed = false;
     world.silence_all(60);
+    world.run(100);
+    world.confirmed = false;
     world.run(400);
     assert!(world.actions.is_empty());
-    assert_eq!(world.incident().level, 1);
+    assert_eq!((world.incident().cause, world.incident().level), (Cause::Zombie, 1));
     world.confirmed = true;
     world.run(1);
     assert_eq!(world.actions.len(), 1);

@@ -184,7 +184,7 @@ impl World {
 
     /// A transition is reported at once; it is a heartbeat, too.
     pub(super) fn transition(&mut self) {
-        self.hindered = self.now;
+        (self.hindered, self.changed) = (self.now, true);
         if self.pod.is_some() {
             self.report();
         }

@@ -42,6 +42,16 @@ pub struct World {
     /// How far the streamer's clock is ahead of the operator's.
     pub skew: SignedDuration,
     pub command_port: Option<CommandPort>,
+    /// Sees every decision.
+    pub observe: Option<fn(&World, &Decision)>,
+    /// Actions that were decided while another was under way.
+    pub overlapping: Vec<String>,
+    /// Rungs that fired later than a second after they were due and could be taken.
+    pub late: Vec<String>,
+    /// When last something changed, or kept a rung from firing.
+    hindered: Timestamp,
+    /// The streamer reported something since the last look.
+    changed: bool,
     pub notices: Vec<(f64, Notice)>,
     pub actions: Vec<(f64, ActionKind, Vec<String>)>,
     /// The cause that each action was taken for.
@@ -91,6 +101,11 @@ impl World {
             refuses_again: true,
             skew: SignedDuration::ZERO,
             command_port: None,
+            observe: None,
+            overlapping: vec![],
+            late: vec![],
+            hindered: start,
+            changed: false,
             notices: vec![],
             actions: vec![],
             causes: vec![],
@@ -169,6 +184,12 @@ impl World {
         self.look();
     }
 
+    pub fn add_contract(&mut self, name: &str, stale_after: marketstream_crds::Duration) {
+        let mut contract = self.spec.contracts[0].clone();
+        (contract.name, contract.con_id, contract.stale_after) = (name.to_owned(), None, Some(stale_after));
+        self.spec.contracts.push(contract);
+    }
+
     pub fn add_stream(&mut self, key: &str) {
         self.streams.insert(key.to_owned(), Stream::flowing());
     }
@@ -177,7 +198,12 @@ impl World {
     pub fn run(&mut self, seconds: u64) {
         let end = self.now.checked_add(Duration::from_secs(seconds)).unwrap();
         loop {
+            self.changed = false;
             let decided = self.look();
+            // What the streamer writes is an event for the operator.
+            if self.changed {
+                continue;
+            }
             let next = [decided.look_again, Some(self.next_report), self.coming].into_iter().flatten();
             let next = next.filter(|time| *time > self.now).min().unwrap_or(end);
             if next > end {
@@ -196,32 +222,80 @@ impl World {
 
     /// One look of the operator, through the JSON that a restarted operator would read.
     pub fn look(&mut self) -> Decision {
-        let text = serde_json::to_string(&self.status).unwrap();
-        self.status = serde_json::from_str(&text).unwrap();
-        let view = View {
-            spec: &self.spec,
-            status: &self.status,
-            report: Report { received: self.received, confirmed: self.confirmed && !self.restarted },
-            pod: self.pod.as_ref(),
-            paused: self.paused,
-        };
+        // Whoever observes restarts the operator by itself.
+        if self.observe.is_none() {
+            let text = serde_json::to_string(&self.status).unwrap();
+            self.status = serde_json::from_str(&text).unwrap();
+        }
+        let report = Report { received: self.received, confirmed: self.is_reported() };
+        let view = View { spec: &self.spec, status: &self.status, report, pod: self.pod.as_ref(), paused: self.paused };
         let decision = decide(&view, self.now, &self.policy);
+        self.judge(&decision);
+        if let Some(observe) = self.observe {
+            observe(self, &decision);
+        }
         self.carry_out(&decision);
         decision
+    }
+
+    /// Whether the operator knows a report that came since it started, and soon enough.
+    pub fn is_reported(&self) -> bool {
+        let known = self.status.streamer.as_ref().map(|streamer| &streamer.pod_uid);
+        let current = self.pod.as_ref().is_some_and(|pod| Some(&pod.uid) == known);
+        let overdue = self.spec.recovery.monitor_interval.get() * self.policy.missed_heartbeats;
+        let fresh = self.now.duration_since(self.received).unsigned_abs() < overdue;
+        self.confirmed && !self.restarted && current && fresh
+    }
+
+    /// The status with what was decided.
+    pub fn written(&self, decision: &Decision) -> MarketStreamStatus {
+        MarketStreamStatus {
+            health: Some(decision.health),
+            level: Some(decision.level),
+            cause: decision.cause,
+            client_id: Some(decision.client_id),
+            incidents: decision.incidents.clone(),
+            history: decision.history.clone(),
+            action: decision.action.clone(),
+            recent_rolls: decision.recent_rolls.clone(),
+            ..self.status.clone()
+        }
+    }
+
+    /// Whether the last action is neither acknowledged, nor late, nor meant for a pod that is gone.
+    fn busy(&self) -> bool {
+        let Some(action) = &self.status.action else { return false };
+        let acknowledged = self.status.streamer.as_ref().and_then(|streamer| streamer.action.as_ref());
+        let pod = self.pod.as_ref().is_none_or(|pod| pod.uid == action.pod_uid);
+        pod && self.now < action.deadline.get() && acknowledged.is_none_or(|ack| ack.id != action.id)
+    }
+
+    /// Notes what came too late, and what was one action too many.
+    fn judge(&mut self, decision: &Decision) {
+        if decision.action.is_some() && decision.action != self.status.action && self.busy() {
+            self.overlapping.push(format!("{:#?} while {:#?}", decision.action, self.status.action));
+        }
+        let causes = |incidents: &[Incident]| -> Vec<_> {
+            incidents.iter().map(|incident| (incident.id.clone(), incident.cause, incident.recovered_time)).collect()
+        };
+        let changed = causes(&decision.incidents) != causes(&self.status.incidents);
+        if changed || self.paused || self.busy() || !self.is_reported() || self.pod.is_none() {
+            self.hindered = self.now;
+        }
+        let patience = SignedDuration::from_secs(1);
+        for rung in decision.incidents.iter().flat_map(|incident| &incident.rungs) {
+            let due = rung.due_time.get().max(self.hindered);
+            if rung.time.get() == self.now && self.now.duration_since(due) > patience {
+                self.late.push(format!("{rung:#?} at {}", self.now));
+            }
+        }
     }
 
     fn carry_out(&mut self, decision: &Decision) {
         let clock = self.clock();
         self.notices.extend(decision.notices.iter().map(|notice| (clock, notice.clone())));
         let issued = decision.action.as_ref().filter(|action| self.status.action.as_ref() != Some(action)).cloned();
-        self.status.health = Some(decision.health);
-        self.status.level = Some(decision.level);
-        self.status.cause = decision.cause;
-        self.status.client_id = Some(decision.client_id);
-        self.status.incidents.clone_from(&decision.incidents);
-        self.status.history.clone_from(&decision.history);
-        self.status.action.clone_from(&decision.action);
-        self.status.recent_rolls.clone_from(&decision.recent_rolls);
+        self.status = self.written(decision);
         if let Some(action) = issued {
             self.actions.push((clock, action.kind, action.streams.clone()));
             let incident = decision.incidents.iter().find(|incident| incident.id == action.incident);
