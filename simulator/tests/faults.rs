@@ -400,8 +400,11 @@ async fn a_burst_arrives_whole_and_is_judged_tick_by_tick() {
     let mut client = Raw::connect(&gateway, 1).await;
     client.subscribe(1, SIM1, TICK).await;
     let from = client.tick(SIM1).await.time_s + 1;
+    let mut recorded = vec![client.tick(SIM1).await];
+    while recorded[recorded.len() - 1].time_s < from {
+        recorded.push(client.tick(SIM1).await);
+    }
     gateway.fault(&format!(r#"{{"kind":"burst","con_id":{SIM1},"tick":"BidAsk","ticks":{TICKS}}}"#)).await;
-    let mut recorded = Vec::new();
     while recorded.len() < TICKS as usize {
         recorded.push(client.tick(SIM1).await);
     }

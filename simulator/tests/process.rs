@@ -166,7 +166,7 @@ fn a_scenario_is_checked_without_a_gateway() {
         (output.status.code(), String::from_utf8(text).unwrap())
     };
     let example = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/frozen.yaml");
-    assert_eq!(check(&example), (Some(0), format!("{}: sound, 6 events in 1 minute 25 seconds\n", example.display())));
+    assert_eq!(check(&example), (Some(0), format!("{}: sound, 6 events in 1m 25s\n", example.display())));
     let dir = tempfile::tempdir().unwrap();
     let bad = dir.path().join("bad.yaml");
     std::fs::write(&bad, "steps:\n  - at: soon\n    crash: true\n").unwrap();
@@ -179,7 +179,8 @@ fn a_scenario_is_checked_without_a_gateway() {
 fn the_help_names_every_command_and_variable() {
     let output = Command::new(env!("CARGO_BIN_EXE_ib-gateway-sim")).arg("--help").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    for name in ["serve", "check-scenario", "compare", "prepare-btcusd", "IB_SIM_SCENARIO", "TWS_USERID", "IB_SIM_SEED"] {
+    for name in ["serve", "check-scenario", "compare", "prepare-btcusd", "IB_SIM_SCENARIO", "TWS_USERID", "IB_SIM_SEED"]
+    {
         assert!(text.contains(name), "{name}: {text}");
     }
 }

@@ -95,8 +95,12 @@ impl Recording {
     /// When a file cannot be read.
     pub fn span(&self) -> Result<Option<(i64, i64)>, RecordingError> {
         let (first, last) = match &self.hours {
-            Hours::Lines(hours) => (hours.first_key_value().map(|hour| *hour.0), hours.last_key_value().map(|hour| *hour.0)),
-            Hours::Files(hours) => (hours.first_key_value().map(|hour| *hour.0), hours.last_key_value().map(|hour| *hour.0)),
+            Hours::Lines(hours) => {
+                (hours.first_key_value().map(|hour| *hour.0), hours.last_key_value().map(|hour| *hour.0))
+            }
+            Hours::Files(hours) => {
+                (hours.first_key_value().map(|hour| *hour.0), hours.last_key_value().map(|hour| *hour.0))
+            }
         };
         let (Some(first), Some(last)) = (first, last) else { return Ok(None) };
         let seconds = |ticks: Vec<RecordedTick>| ticks.into_iter().map(|tick| tick.time_s);

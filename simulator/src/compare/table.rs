@@ -17,12 +17,12 @@ const MAX_RANGES: usize = 20;
 pub fn table(comparison: &Comparison) -> String {
     let Comparison { from, to, equal, verdict } = comparison;
     let mut text = format!("{} to {} UTC: {} s\n\n", time(*from), time(*to), to - from);
-    let mut streams = "CONTRACT\tTICK\tMADE\tSENT\tSTORED\tMISSING\tLOST\tDOUBLE\tALTERED\tDISORDER\n".to_owned();
+    let mut streams = "CONTRACT\tTICK\tMADE\tSENT\tSTORED\tMISSING\tLOST\tDOUBLE\tWRONG\tORDER\t\n".to_owned();
     for stream in &verdict.streams {
         row(&mut streams, &stream.con_id.to_string(), stream.tick.name(), stream.counts);
     }
     row(&mut streams, "all", "", verdict.total);
-    text += &aligned(&streams, Alignment::Right);
+    text += &aligned(&streams, Alignment::Right, 1);
     if verdict.total.altered_by_fault > 0 {
         let _ = writeln!(text, "\n{} stored ticks are as a fault altered them.", verdict.total.altered_by_fault);
     }
@@ -30,7 +30,7 @@ pub fn table(comparison: &Comparison) -> String {
     if !ranges.is_empty() {
         let mut table = "WHAT\tCONTRACT\tTICK\tFROM (UTC)\tSECONDS\tTICKS\n".to_owned();
         table.extend(ranges.iter().take(MAX_RANGES).map(String::as_str));
-        let _ = write!(text, "\n{}", aligned(&table, Alignment::Left));
+        let _ = write!(text, "\n{}", aligned(&table, Alignment::Left, 2));
         if let Some(more @ 1..) = ranges.len().checked_sub(MAX_RANGES) {
             let _ = writeln!(text, "... and {more} more: -o json has all");
         }
@@ -44,7 +44,7 @@ fn row(table: &mut String, con_id: &str, tick: &str, counts: Counts) {
     let wrong = counts.altered + counts.unknown;
     let _ = writeln!(
         table,
-        "{con_id}\t{tick}\t{generated}\t{sent}\t{stored}\t{missing_of_generated}\t{missing_of_sent}\t{doubled}\t{wrong}\t{out_of_order}"
+        "{con_id}\t{tick}\t{generated}\t{sent}\t{stored}\t{missing_of_generated}\t{missing_of_sent}\t{doubled}\t{wrong}\t{out_of_order}\t"
     );
 }
 
@@ -59,24 +59,25 @@ fn ranges(stream: &StreamVerdict) -> Vec<String> {
         ("missing", &stream.missing_of_generated),
         ("lost", &stream.missing_of_sent),
         ("doubled", &stream.doubled),
-        ("altered", &stream.wrong),
+        ("wrong", &stream.wrong),
         ("by fault", &stream.altered_by_fault),
-        ("disorder", &stream.out_of_order),
+        ("order", &stream.out_of_order),
     ]
     .into_iter()
     .flat_map(|(what, ranges)| ranges.iter().map(move |range| row(what, range)))
     .collect()
 }
 
-fn aligned(table: &str, alignment: Alignment) -> String {
-    let mut writer = TabWriter::new(Vec::new()).padding(2).alignment(alignment);
+fn aligned(table: &str, alignment: Alignment, padding: usize) -> String {
+    let mut writer = TabWriter::new(Vec::new()).padding(padding).alignment(alignment);
     let written = writer.write_all(table.as_bytes()).and_then(|()| writer.flush());
     let bytes = written.ok().and_then(|()| writer.into_inner().ok()).unwrap_or_default();
-    String::from_utf8_lossy(&bytes).into_owned()
+    String::from_utf8_lossy(&bytes).lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
 fn time(second: i64) -> String {
-    Timestamp::from_second(second).map_or_else(|_| second.to_string(), |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string())
+    Timestamp::from_second(second)
+        .map_or_else(|_| second.to_string(), |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string())
 }
 
 #[cfg(test)]
@@ -114,7 +115,7 @@ mod tests {
         let text = table(&Comparison { from: 1_795_530_600, to: 1_795_534_200, equal: false, verdict });
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         assert!(text.starts_with("2026-11-24 14:30:00 to 2026-11-24 15:30:00 UTC: 3600 s\n"), "{text}");
-        assert!(text.contains("missing   711280073  MidPoint  2026-11-24 14:30:00  5        7\n"), "{text}");
+        assert!(text.contains("missing  711280073  MidPoint  2026-11-24 14:30:00  5        7\n"), "{text}");
         assert!(text.ends_with("... and 11 more: -o json has all\n\nNOT EQUAL\n"), "{text}");
     }
 }

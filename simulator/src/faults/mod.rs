@@ -116,10 +116,7 @@ impl Fault {
     /// Whether it goes on until it is ended. What happens once is not kept and cannot be ended.
     #[must_use]
     pub fn lasts(&self) -> bool {
-        !matches!(
-            self,
-            Self::LoseSubscriptions { .. } | Self::HalfFrame | Self::Garbage { .. } | Self::Burst { .. }
-        )
+        !matches!(self, Self::LoseSubscriptions { .. } | Self::HalfFrame | Self::Garbage { .. } | Self::Burst { .. })
     }
 
     /// What cures it, for a fault of streams.

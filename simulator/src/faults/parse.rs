@@ -63,10 +63,9 @@ impl Fault {
                 cure: cure(&mut fields)?,
                 fields: zero_fields(&mut fields)?,
             },
-            "delayed" => Self::Delayed {
-                scope: scope(&mut fields)?,
-                by_s: fields.number("by_s", Some(DELAY_S), MAX_DELAY_S)?,
-            },
+            "delayed" => {
+                Self::Delayed { scope: scope(&mut fields)?, by_s: fields.number("by_s", Some(DELAY_S), MAX_DELAY_S)? }
+            }
             "refuse" => Self::Refuse,
             "hang" => Self::Hang,
             "no_handshake" => Self::NoHandshake,
@@ -84,13 +83,12 @@ impl Fault {
                 text: fields.required("text")?,
             },
             "client_id_in_use" => Self::ClientIdInUse { client_id: fields.required("client_id")? },
-            "lose_subscriptions" => {
-                Self::LoseSubscriptions { scope: scope(&mut fields)?, every: fields.number("every", Some(1), u32::MAX)? }
-            }
+            "lose_subscriptions" => Self::LoseSubscriptions {
+                scope: scope(&mut fields)?,
+                every: fields.number("every", Some(1), u32::MAX)?,
+            },
             "half_frame" => Self::HalfFrame,
-            "garbage" => {
-                Self::Garbage { scope: scope(&mut fields)?, what: fields.one_of("what", &Garbage::ALL)? }
-            }
+            "garbage" => Self::Garbage { scope: scope(&mut fields)?, what: fields.one_of("what", &Garbage::ALL)? },
             "burst" => Self::Burst {
                 con_id: fields.required("con_id")?,
                 tick: fields.one_of("tick", &TICKS)?,

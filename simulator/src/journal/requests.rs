@@ -125,6 +125,40 @@ pub enum Event {
         /// What it answered: a status of HTTP.
         status: u16,
     },
+    /// The gateway tries to log in.
+    LoginAttempt {
+        /// How many there were without success, this one included.
+        attempt: u32,
+        /// With the token of a soft restart.
+        token: bool,
+    },
+    /// The second factor of a login.
+    SecondFactor {
+        /// `initiated`, `confirmed` or `timed_out`.
+        state: &'static str,
+    },
+    /// A login has completed.
+    LoggedIn {
+        /// By the token of a soft restart.
+        token: bool,
+    },
+    /// The token of the login was saved.
+    TokenSaved,
+    /// The gateway starts again in its process.
+    Restart {
+        /// With its token.
+        soft: bool,
+    },
+    /// IBC was sent a command.
+    Command {
+        /// The command.
+        command: String,
+    },
+    /// The gateway ends by itself.
+    Exit {
+        /// The process' exit code.
+        code: i32,
+    },
     /// A fault began.
     FaultBegin {
         /// Its id.

@@ -105,8 +105,7 @@ pub fn save(dir: &Path, config: &MarketConfig) -> io::Result<bool> {
 pub fn load(dir: &Path) -> Result<MarketConfig, SettingsError> {
     let path = dir.join(FILE);
     let text = std::fs::read(&path).map_err(|cause| SettingsError::Io { path: path.clone(), cause })?;
-    let settings: Settings =
-        serde_json::from_slice(&text).map_err(|cause| SettingsError::Malformed { path, cause })?;
+    let settings: Settings = serde_json::from_slice(&text).map_err(|cause| SettingsError::Malformed { path, cause })?;
     let mut recordings = HashMap::new();
     for (con_id, replayed) in settings.recordings {
         recordings.insert(con_id, replayed.load(dir)?.into());
@@ -123,10 +122,15 @@ mod tests {
     #[test]
     fn another_process_gets_the_same_market() {
         let dir = tempfile::tempdir().unwrap();
-        let quote =
-            Quote { bid: 0.1, ask: 1.0 / 3.0, bid_size: 1e-8, ask_size: 7.0, bid_past_low: false, ask_past_high: false };
-        let trade =
-            Trade { price: 0.2, size: 3.5, exchange: "", conditions: "", past_limit: false, unreported: false };
+        let quote = Quote {
+            bid: 0.1,
+            ask: 1.0 / 3.0,
+            bid_size: 1e-8,
+            ask_size: 7.0,
+            bid_past_low: false,
+            ask_past_high: false,
+        };
+        let trade = Trade { price: 0.2, size: 3.5, exchange: "", conditions: "", past_limit: false, unreported: false };
         let recording = Recording { length_s: 9, quotes: vec![(1_500_001, quote)], trades: vec![(1_700_000, trade)] };
         let mut config = MarketConfig { seed: 7, rate: 2.5, ..MarketConfig::default() };
         config.recordings.insert(5, recording.into());

@@ -91,14 +91,8 @@ fn what_a_fault_altered_is_not_held_against_the_recorder() {
     let altered = |second, price, forms| JournalTick { altered: forms, ..made(second, price, true) };
     let journal = [altered(1, 1.0, vec![as_sent(1, 1.5)]), altered(2, 2.0, vec![as_sent(0, 2.0)]), made(3, 3.0, true)];
     let verdict = compare(&journal, &[stored(1, 1.5), stored(0, 2.0), stored(3, 3.0)], ALL);
-    let expected = Counts {
-        generated: 3,
-        sent: 1,
-        stored: 3,
-        missing_of_generated: 2,
-        altered_by_fault: 2,
-        ..Counts::default()
-    };
+    let expected =
+        Counts { generated: 3, sent: 1, stored: 3, missing_of_generated: 2, altered_by_fault: 2, ..Counts::default() };
     assert_eq!(verdict.total, expected);
     assert!(verdict.lossless() && !verdict.complete());
     assert_eq!(verdict.streams[0].altered_by_fault, [Range { from: 0, to: 2, ticks: 2 }]);

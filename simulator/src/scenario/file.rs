@@ -69,10 +69,11 @@ struct Admin {
 pub(super) fn parse(text: &str) -> Result<Scenario, Mistake> {
     let options = serde_saphyr::Options { with_snippet: false, ..Default::default() };
     let file: File = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-        let line = error.location().map_or(1, |location| location.line());
         // The message repeats the place at its end; one line is enough for an error.
         let what = error.to_string().lines().next().unwrap_or_default().to_owned();
         let what = what.rsplit_once(" at line ").map_or(what.clone(), |(what, _)| what.to_owned());
+        let line = error.location().map_or(1, |location| location.line());
+        let line = unknown_field(&what).and_then(|field| line_of(text, line, field)).unwrap_or(line);
         Mistake { line, what }
     })?;
     let mut scenario = Scenario {
@@ -106,6 +107,19 @@ pub(super) fn parse(text: &str) -> Result<Scenario, Mistake> {
     // Stable: what happens at the same time happens in the order of the file.
     scenario.events.sort_by_key(|event| event.at);
     Ok(scenario)
+}
+
+fn unknown_field(what: &str) -> Option<&str> {
+    what.strip_prefix("unknown field `")?.split('`').next()
+}
+
+/// The line of a field in a mapping that begins in line `from`: of an unknown one, only the mapping's place is told.
+fn line_of(text: &str, from: u64, field: &str) -> Option<u64> {
+    let begins = |line: &str| {
+        let mut words = line.split(|c: char| c.is_whitespace() || "{,".contains(c));
+        words.any(|word| word.trim_matches('"').strip_prefix(field).is_some_and(|rest| rest.starts_with([':', '"'])))
+    };
+    (1..).zip(text.lines()).find(|(number, line)| *number >= from && begins(line)).map(|(number, _)| number)
 }
 
 /// How often a step happens, and at which distance.

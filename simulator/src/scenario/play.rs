@@ -82,7 +82,8 @@ impl Play {
     fn save(&self) {
         let partial = self.path.with_extension("partial");
         let text = serde_json::to_vec_pretty(&self.progress).map_err(io::Error::from);
-        let saved = text.and_then(|text| std::fs::write(&partial, text)).and_then(|()| std::fs::rename(&partial, &self.path));
+        let saved =
+            text.and_then(|text| std::fs::write(&partial, text)).and_then(|()| std::fs::rename(&partial, &self.path));
         if let Err(error) = saved {
             tracing::error!(%error, path = %self.path.display(), "scenario: cannot write how far it is");
         }

@@ -48,8 +48,7 @@ impl Raw {
     }
 
     pub async fn subscribe(&mut self, req_id: i32, con_id: i32, tick: TickType) {
-        let contract =
-            pb::Contract { con_id: Some(con_id), exchange: Some("PAXOS".to_owned()), ..Default::default() };
+        let contract = pb::Contract { con_id: Some(con_id), exchange: Some("PAXOS".to_owned()), ..Default::default() };
         let request = pb::TickByTickRequest {
             req_id: Some(req_id),
             contract: Some(contract),
@@ -70,7 +69,8 @@ impl Raw {
         loop {
             let body = within("a frame", self.frame()).await.unwrap().unwrap();
             let id = i32::from_be_bytes(body[..4].try_into().unwrap());
-            let notice = id == 4 + OFFSET && pb::ErrorMessage::decode(&body[4..]).is_ok_and(|error| error.id == Some(-1));
+            let notice =
+                id == 4 + OFFSET && pb::ErrorMessage::decode(&body[4..]).is_ok_and(|error| error.id == Some(-1));
             if id != TICK_BY_TICK && !BEGIN.contains(&id) && !notice {
                 return body;
             }
