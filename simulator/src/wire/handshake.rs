@@ -136,7 +136,8 @@ mod tests {
     #[test]
     fn refuses_as_an_error_without_a_request() {
         let refusal = String::from_utf8(refusal(&HandshakeError::NoCommonVersion(100, 156))).unwrap();
-        let text = "Unsupported version: the client speaks server versions 100 to 156, this gateway 157..=178 and 213..=226";
+        let text =
+            "Unsupported version: the client speaks server versions 100 to 156, this gateway 157..=178 and 213..=226";
         assert_eq!(refusal.split('\0').collect::<Vec<_>>(), ["4", "2", "-1", "506", text, ""]);
     }
 

@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 use crate::python::Report;
 use crate::support::{Gateway, SIM1, now_s};
 
+/// The trades that bars are made of.
+const BARS_OF: TickType = TickType::Last;
+
 /// Checks what both Python clients do.
 pub async fn all(gateway: &Gateway, report: &Report, version: i32) {
     session(report, version);
@@ -16,6 +19,12 @@ pub async fn all(gateway: &Gateway, report: &Report, version: i32) {
     for kind in TickType::ALL {
         ticks(gateway, report, "live", kind).await;
     }
+    for kind in [TickType::AllLast, TickType::BidAsk, TickType::MidPoint] {
+        ticks(gateway, report, "history", kind).await;
+    }
+    pages(report);
+    market_data(report);
+    bars(gateway, report).await;
     errors(report);
     connection(report);
     report.one("done");
@@ -88,6 +97,45 @@ async fn ticks(gateway: &Gateway, report: &Report, source: &str, kind: TickType)
     assert!(verdict.complete() && verdict.in_order(), "{source} {kind:?}: {verdict:?}");
 }
 
+/// History comes in pages of a thousand.
+fn pages(report: &Report) {
+    for kind in ["AllLast", "BidAsk"] {
+        let calls = report.with("pages", "tick", kind)["calls"].as_u64().unwrap();
+        let ticks = report.all("tick").iter().filter(|line| line["source"] == "history" && line["tick"] == kind).count();
+        assert!(ticks > 1_000 && calls > 1 && calls <= ticks as u64 / 1_000 + 2, "{kind}: {ticks} in {calls} calls");
+    }
+}
+
+fn market_data(report: &Report) {
+    let data = report.one("market data");
+    assert_eq!((&data["type"], &data["min_tick"]), (&json!(1), &json!(0.01)), "{data}");
+    for (step, expected) in [("market data", ["price", "size", "string", "type"].as_slice()), ("snapshot", &["end", "price"])] {
+        let seen = report.one(step)["seen"].as_array().unwrap();
+        assert!(expected.iter().all(|kind| seen.contains(&json!(kind))), "{step}: {seen:?}");
+    }
+}
+
+/// Bars of trades have the prices, the volume and the number of the trades in the journal.
+async fn bars(gateway: &Gateway, report: &Report) {
+    for (source, length, expected) in [("live", 5, 2), ("history", 60, 30)] {
+        let bars: Vec<_> = report.all("bar").into_iter().filter(|bar| bar["source"] == source).collect();
+        assert!((expected..=expected + 1).contains(&bars.len()), "{source}: {} bars", bars.len());
+        // The last bar of the history may have been under way.
+        for pair in bars.windows(2) {
+            let second = pair[0]["second"].as_i64().unwrap();
+            assert_eq!((second % length, &pair[1]["second"]), (0, &json!(second + length)), "{source}");
+            let trades = journal(gateway, (second, second + length), BARS_OF).await;
+            let prices: Vec<f64> = trades.iter().map(|trade| trade.fields.price.unwrap()).collect();
+            let (high, low) = prices.iter().fold((f64::MIN, f64::MAX), |(h, l), p| (h.max(*p), l.min(*p)));
+            assert_eq!(pair[0]["ohlc"], json!([prices[0], high, low, prices[prices.len() - 1]]), "{source} {second}");
+            assert_eq!(pair[0]["count"], prices.len(), "{source} {second}");
+            let volume: f64 = trades.iter().map(|trade| trade.fields.size.unwrap()).sum();
+            assert!((pair[0]["volume"].as_f64().unwrap() - volume).abs() < 1e-9, "{source} {second}: not {volume}");
+        }
+    }
+    assert_eq!((&report.one("bars")["end"], &report.one("head")["answer"]), (&json!("end"), &json!("head")));
+}
+
 /// The ticks of the test contract.
 pub async fn journal(gateway: &Gateway, (from, to): (i64, i64), kind: TickType) -> Vec<JournalTick> {
     let path = format!("/journal?from={from}&to={to}&con_id={SIM1}&tick={}", kind.name());
@@ -114,5 +162,8 @@ fn connection(report: &Report) {
     assert_eq!(report.one("cancelled")["silent"], true);
     assert_eq!(report.one("closed")["closed"], true);
     let reconnected = report.one("reconnected");
-    assert_eq!((&reconnected["closed"], &reconnected["kinds"]), (&json!(true), &json!(["tick", "tick", "tick", "tick"])));
+    assert_eq!(
+        (&reconnected["closed"], &reconnected["kinds"]),
+        (&json!(true), &json!(["tick", "tick", "tick", "tick"]))
+    );
 }

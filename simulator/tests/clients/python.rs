@@ -58,7 +58,11 @@ pub async fn run(gateway: &Gateway, script: &str) -> Report {
     };
     let (text, log) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let last: Vec<_> = text.lines().rev().filter(|line| !line.contains("\"tick\"")).take(5).collect();
-    assert!(output.status.success(), "{script}: {}\n{log}\nIts last lines, the last one first: {last:#?}", output.status);
+    assert!(
+        output.status.success(),
+        "{script}: {}\n{log}\nIts last lines, the last one first: {last:#?}",
+        output.status
+    );
     Report(text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
 }
 
@@ -94,7 +98,15 @@ fn install(requirements: &Path, target: &Path, environment: &Path) {
     let pip = |python: &Path| {
         output(
             Command::new(python)
-                .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--root-user-action", "ignore"])
+                .args([
+                    "-m",
+                    "pip",
+                    "install",
+                    "--quiet",
+                    "--disable-pip-version-check",
+                    "--root-user-action",
+                    "ignore",
+                ])
                 .args(["--require-hashes", "--only-binary", ":all:", "--target"])
                 .arg(target)
                 .arg("--requirement")

@@ -15,15 +15,8 @@ const MOST_SAMPLES: usize = 16;
 const NO_GROUP: i32 = i32::MAX;
 
 /// Letters of the US stock exchanges on the consolidated tape, with IBKR's names of the exchanges.
-const TAPE: [(&str, &str); 7] = [
-    ("AMEX", "A"),
-    ("ARCA", "P"),
-    ("BATS", "Z"),
-    ("DRCTEDGE", "K"),
-    ("IEX", "V"),
-    ("NASDAQ", "Q"),
-    ("NYSE", "N"),
-];
+const TAPE: [(&str, &str); 7] =
+    [("AMEX", "A"), ("ARCA", "P"), ("BATS", "Z"), ("DRCTEDGE", "K"), ("IEX", "V"), ("NASDAQ", "Q"), ("NYSE", "N")];
 
 impl Call<'_> {
     pub(super) fn market_data_type(&self, state: &mut State, request: &pb::MarketDataTypeRequest) {

@@ -37,6 +37,11 @@ def admin(method, path, body=None):
         return json.load(answer)
 
 
+def bar(source, second, length, ohlc, volume, count):
+    values = {"ohlc": [float(price) for price in ohlc], "volume": float(volume), "count": int(count)}
+    emit("bar", source=source, second=int(second), length=length, **values)
+
+
 def trade(time_s, price, size, exchange, conditions, attributes):
     return {
         "time_s": int(time_s),

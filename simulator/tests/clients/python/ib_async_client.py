@@ -143,24 +143,18 @@ async def market_data(client):
     ib = client.ib
     ib.reqMarketDataType(1)
     ticker = ib.reqMktData(SIM1, "233", False, False)
-    await until(lambda: ticker.bid > 0 and ticker.ask > 0 and ticker.last > 0 and ticker.bidSize > 0 and ticker.rtTradeVolume or ticker.rtVolume)
+    await until(lambda: all(value > 0 for value in [ticker.bid, ticker.ask, ticker.last, ticker.bidSize, ticker.volume]))
     emit("market data", seen=["price", "size", "string", "type"], type=ticker.marketDataType, min_tick=ticker.minTick)
     ib.cancelMktData(SIM1)
     (snapshot,) = await ib.reqTickersAsync(SIM1)
     emit("snapshot", seen=["end", "price"] if snapshot.bid > 0 else [])
-    ticker = ib.reqMktDepth(SIM1, 5)
-    await until(lambda: ticker.domBids and ticker.domAsks)
-    emit("depth", row="row")
-    ib.cancelMktDepth(SIM1)
 
 
 async def real_time_bars(client):
     bars = client.ib.reqRealTimeBars(SIM1, 5, "TRADES", False)
     await until(lambda: len(bars) >= 2)
-    for bar in bars[:2]:
-        ohlc = [bar.open_, bar.high, bar.low, bar.close]
-        second = int(bar.time.timestamp())
-        emit("bar", source="live", second=second, length=5, ohlc=ohlc, volume=bar.volume, count=bar.count)
+    for one in bars[:2]:
+        bar("live", one.time.timestamp(), 5, [one.open_, one.high, one.low, one.close], one.volume, one.count)
     client.ib.cancelRealTimeBars(bars)
 
 
@@ -190,11 +184,10 @@ def historical(tick):
 
 
 async def historical_bars(client):
-    bars = await client.ib.reqHistoricalDataAsync(SIM1, "", "1800 S", "1 min", "TRADES", False, formatDate=2)
-    for bar in bars:
-        ohlc = [bar.open, bar.high, bar.low, bar.close]
-        second = int(bar.date.timestamp())
-        emit("bar", source="history", second=second, length=60, ohlc=ohlc, volume=bar.volume, count=bar.barCount)
+    bars = await client.ib.reqHistoricalDataAsync(SIM1, "", "1800 S", "1 min", "AGGTRADES", False, formatDate=2)
+    for one in bars:
+        ohlc = [one.open, one.high, one.low, one.close]
+        bar("history", one.date.timestamp(), 60, ohlc, one.volume, one.barCount)
     emit("bars", end="end")
     head = await client.ib.reqHeadTimeStampAsync(SIM1, "TRADES", False, 2)
     emit("head", answer="head" if head else "none")

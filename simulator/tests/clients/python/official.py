@@ -1,8 +1,11 @@
 """The official Python client against the gateway: every kind of request of a data client, in protobuf."""
 
+import os
 import queue
+import sys
 import threading
 import time
+import traceback
 from collections import defaultdict
 
 from ibapi.client import EClient
@@ -103,12 +106,6 @@ class Client(EWrapper, EClient):
 
     def realtimeBar(self, reqId, second, *ohlc):
         self.put(reqId, "bar", second, *map(float, ohlc))
-
-    def updateMktDepth(self, reqId, position, operation, side, price, size):
-        self.put(reqId, "row", position, operation, side, price, float(size))
-
-    def updateMktDepthL2(self, reqId, position, maker, operation, side, price, size, smart):
-        self.put(reqId, "row", position, operation, side, price, float(size))
 
     def historicalTicksLast(self, reqId, ticks, done):
         ticks = [trade(t.time, t.price, t.size, t.exchange, t.specialConditions, t.tickAttribLast) for t in ticks]
@@ -278,11 +275,6 @@ def market_data(client):
     while "end" not in names:
         names.append(client.get(req_id, "type", "price", "size", "end")[0])
     emit("snapshot", seen=sorted(set(names)))
-    req_id = next(client.ids)
-    client.reqMktDepth(req_id, SIM1, 5, False, [])
-    row = client.get(req_id, "row")
-    emit("depth", row=row[0], args=row[1])
-    client.cancelMktDepth(req_id, False)
 
 
 def real_time_bars(client):
@@ -290,7 +282,7 @@ def real_time_bars(client):
     client.reqRealTimeBars(req_id, SIM1, 5, "TRADES", False, [])
     for _ in range(2):
         _, (second, *values) = client.get(req_id, "bar")
-        emit("bar", source="live", second=int(second), length=5, ohlc=values[:4], volume=values[4], count=values[6])
+        bar("live", second, 5, values[:4], values[4], values[6])
     client.cancelRealTimeBars(req_id)
 
 
@@ -319,15 +311,13 @@ def historical_ticks(client):
 
 def historical_bars(client):
     req_id = next(client.ids)
-    client.reqHistoricalData(req_id, SIM1, "", "1800 S", "1 min", "TRADES", 0, 2, False, [])
+    client.reqHistoricalData(req_id, SIM1, "", "1800 S", "1 min", "AGGTRADES", 0, 2, False, [])
     while True:
         name, args = client.get(req_id, "bar", "end")
         if name != "bar":
             break
-        bar = args[0]
-        ohlc = [bar.open, bar.high, bar.low, bar.close]
-        volume, count = float(bar.volume), bar.barCount
-        emit("bar", source="history", second=int(bar.date), length=60, ohlc=ohlc, volume=volume, count=count)
+        one = args[0]
+        bar("history", one.date, 60, [one.open, one.high, one.low, one.close], one.volume, one.barCount)
     emit("bars", end=name)
     req_id = next(client.ids)
     client.reqHeadTimeStamp(req_id, SIM1, "TRADES", 0, 2)
@@ -375,4 +365,13 @@ def main():
     emit("done")
 
 
-main()
+try:
+    main()
+except BaseException:
+    traceback.print_exc()
+    status = 1
+else:
+    status = 0
+# The client's threads would keep a failed script alive.
+sys.stdout.flush()
+os._exit(status)
