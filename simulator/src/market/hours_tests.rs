@@ -42,6 +42,20 @@ fn futures_rest_an_hour_a_day_and_over_the_weekend() {
 }
 
 #[test]
+fn days_around_the_clock_follow_the_change_of_the_clock() {
+    let hours = Hours::around_the_clock("US/Eastern");
+    for (day, length_h) in [("2026-03-07", 24), ("2026-03-08", 23), ("2026-03-09", 24), ("2026-11-01", 25)] {
+        let day = hours.day_at(at(&format!("{day}T12:00:00[US/Eastern]"))).unwrap();
+        assert_eq!(day.close_s() - day.open_s(), length_h * 3_600, "{}", day.date);
+    }
+    // In spring the session that opens after the change is an hour earlier in UTC.
+    assert!(!FUTURES.trading_at(at("2026-03-08T21:59:59[UTC]")));
+    assert!(FUTURES.trading_at(at("2026-03-08T22:00:00[UTC]")));
+    assert!(FUTURES.trading_at(at("2026-03-06T21:59:59[UTC]")));
+    assert!(!FUTURES.trading_at(at("2026-03-06T22:00:00[UTC]")));
+}
+
+#[test]
 fn futures_stop_at_noon_on_thanksgiving_and_rest_on_christmas() {
     assert_open(
         FUTURES,

@@ -2,7 +2,7 @@
 //!
 //! | column | in CSV | in Parquet | of |
 //! |---|---|---|---|
-//! | `ts_event` | microseconds since the epoch, UTC | the same as INT64, or TIMESTAMP in ms or µs | each row |
+//! | `ts_event` | microseconds since the epoch, UTC | the same as INT64, or a TIMESTAMP | each row |
 //! | `price`, `size` | decimal | DOUBLE | a trade |
 //! | `exchange`, `conditions` | text | UTF8 | a trade, optional |
 //! | `bid`, `ask`, `bid_size`, `ask_size` | decimal | DOUBLE | a quote |

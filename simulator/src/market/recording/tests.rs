@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::market::catalog::{BTC_USD_CON_ID, Catalog};
 
@@ -152,6 +154,57 @@ fn refuses_malformed_parquet_and_says_what() {
     let mut damaged = whole;
     damaged[4..60].fill(0xff);
     assert!(message("x.parquet", &damaged).starts_with(": "));
+}
+
+/// A Parquet file with one row: `5` in each column of a schema, of which all are required INT64 or DOUBLE.
+fn parquet_of(schema: &str) -> Vec<u8> {
+    use parquet::data_type::{DoubleType, Int64Type};
+    use parquet::file::writer::SerializedFileWriter;
+    let schema = Arc::new(parquet::schema::parser::parse_message_type(schema).unwrap());
+    let columns: Vec<_> = schema.get_fields().to_vec();
+    let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::default()).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    for column in columns {
+        let mut out = group.next_column().unwrap().unwrap();
+        match column.get_physical_type() {
+            parquet::basic::Type::INT64 => out.typed::<Int64Type>().write_batch(&[5], None, None).unwrap(),
+            _ => out.typed::<DoubleType>().write_batch(&[5.0], None, None).unwrap(),
+        };
+        out.close().unwrap();
+    }
+    group.close().unwrap();
+    writer.into_inner().unwrap()
+}
+
+#[test]
+fn reads_parquet_of_other_programs() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.parquet");
+    let sizes = "required int64 bid_size; required int64 ask_size; required int64 sequence (INTEGER(64, false));";
+    for (time, at) in [
+        ("required int64 ts_event", 5),
+        ("required int64 ts_event (TIMESTAMP(MICROS, true))", 5),
+        ("required int64 ts_event (TIMESTAMP(MILLIS, true))", 5_000),
+        ("required int64 ts_event (TIMESTAMP(NANOS, true))", 0),
+    ] {
+        let schema = format!("message m {{ {sizes} required double bid; required double ask; {time}; }}");
+        std::fs::write(&path, parquet_of(&schema)).unwrap();
+        let expected = Recording { length_s: 1, quotes: vec![(at, quote(5.0, 5.0, 5.0, 5.0))], trades: Vec::new() };
+        assert_eq!(Recording::load(&path).unwrap(), expected, "{time}");
+    }
+}
+
+#[test]
+fn refuses_parquet_columns_of_other_types() {
+    let types = |columns: &str| message("x.parquet", &parquet_of(&format!("message m {{ {columns} }}")));
+    assert_eq!(types("required double bid;"), ": no column ts_event");
+    assert_eq!(types("required double ts_event;"), ": column ts_event: not microseconds as INT64, or a TIMESTAMP");
+    assert_eq!(
+        types("required int64 ts_event; required int64 bid (DECIMAL(9, 2));"),
+        ": column bid: not a number (DOUBLE, FLOAT or a signed integer)"
+    );
+    assert_eq!(types("required int64 ts_event; required int64 exchange;"), ": column exchange: not text (UTF8)");
+    assert_eq!(types("required int64 ts_event; required double price;"), ", row 1, column size: empty");
 }
 
 #[test]
