@@ -74,8 +74,12 @@ pub fn merge(gap: &RangeInclusive<i64>, margin: i64, stored: &[TickMessage], his
 }
 
 fn agreement(gap: &RangeInclusive<i64>, margin: i64, stored: &[TickMessage], history: &[TickMessage]) -> Option<f64> {
-    let around = (gap.start() - margin)..=(gap.end() + margin);
-    let good = |second: i64| around.contains(&second) && !gap.contains(&second);
+    // Recording may have begun or ended within the margin: only what lies between recorded ticks counts.
+    let seconds = || stored.iter().map(second);
+    let from =
+        seconds().filter(|at| *at >= gap.start() - margin && at < gap.start()).min().map_or(*gap.start(), |at| at + 1);
+    let to = seconds().filter(|at| *at <= gap.end() + margin && at > gap.end()).max().map_or(*gap.end(), |at| at - 1);
+    let good = |second: i64| (from..=to).contains(&second) && !gap.contains(&second);
     let (ours, theirs) = (count(stored, good), count(history, good));
     let common: usize = ours.iter().map(|(key, ours)| (*ours).min(theirs.get(key).copied().unwrap_or(0))).sum();
     let all = ours.values().sum::<usize>() + theirs.values().sum::<usize>() - common;
@@ -105,7 +109,7 @@ mod tests {
     #[test]
     fn inner_seconds_take_history_and_edges_the_union() {
         // Live until the first tick of second 10, and from the last tick of second 13 on.
-        let stored = [tick(9, 1.0), tick(10, 2.0), tick(13, 7.0), tick(14, 8.0)];
+        let stored = [tick(8, 0.5), tick(9, 1.0), tick(10, 2.0), tick(13, 7.0), tick(14, 8.0), tick(15, 8.5)];
         let history = [
             tick(9, 1.0),
             tick(10, 2.0),
@@ -132,9 +136,10 @@ mod tests {
 
     #[test]
     fn agreement_is_the_common_share_of_the_known_good_seconds() {
-        let stored = [tick(8, 1.0), tick(8, 2.0), tick(9, 3.0), tick(30, 9.0)];
-        let history = [tick(8, 1.0), tick(9, 3.0), tick(9, 4.0), tick(30, 5.0)];
-        // 8/1 and 9/3 are common; 8/2 is ours alone, 9/4 theirs alone; second 30 is out of the margin.
+        let stored = [tick(7, 1.0), tick(8, 1.0), tick(8, 2.0), tick(9, 3.0), tick(30, 9.0)];
+        let history = [tick(5, 1.0), tick(7, 9.0), tick(8, 1.0), tick(9, 3.0), tick(9, 4.0), tick(30, 5.0)];
+        // 8/1 and 9/3 are common; 8/2 is ours alone, 9/4 theirs alone; second 30 is out of the margin, and recording
+        // began in the course of second 7.
         assert_eq!(merge(&(10..=12), 10, &stored, &history).agreement, Some(0.5));
         assert_eq!(merge(&(10..=12), 1, &[], &[]).agreement, None);
     }

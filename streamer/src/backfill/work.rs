@@ -76,9 +76,15 @@ impl History for Ibkr {
     }
 }
 
-/// Fills a gap, as far as its stream's history goes. What was fetched before an error is kept: another attempt adds
-/// only what is missing.
-pub async fn fill(gap: &Gap, history: &mut impl History, hours: Option<&TradingHours>, files: &Files) -> Outcome {
+/// Fills a gap, as far as its stream's history goes, unless that is `refused` for a reason. What was fetched before an
+/// error is kept: another attempt adds only what is missing.
+pub async fn fill(
+    gap: &Gap,
+    refused: Option<&str>,
+    history: &mut impl History,
+    hours: Option<&TradingHours>,
+    files: &Files,
+) -> Outcome {
     let stream = gap.stream;
     let Some(before) = gap.before else { return Outcome::Failed("the gap is open".to_owned()) };
     let after = match gap.after {
@@ -89,6 +95,9 @@ pub async fn fill(gap: &Gap, history: &mut impl History, hours: Option<&TradingH
             Err(error) => return Outcome::Failed(error.to_string()),
         },
     };
+    if let Some(reason) = refused {
+        return Outcome::Unfillable(reason.to_owned());
+    }
     let range = after..=before;
     let wide = (after - MARGIN)..=(before + MARGIN);
     let (ticks, ended) = fetch_all(stream, wide.clone(), history, hours).await;

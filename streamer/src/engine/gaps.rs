@@ -126,17 +126,18 @@ impl Engine {
         };
         let allowed = u32::try_from(backfill.requests_per_10_minutes).unwrap_or(1);
         let oldest = now_ms.saturating_sub(backfill.max_age.get().as_millis() as i64);
-        if let Some(reason) = self.not_wanted(&gap, oldest) {
-            self.filled(gap.id, Outcome::Unfillable(reason.to_owned()));
+        let refused = self.not_wanted(&gap, oldest);
+        let Some(entry) = self.contracts.get(&gap.contract) else {
+            let reason = "the contract is no longer in the manifest".to_owned();
+            self.filled(gap.id, Outcome::Unfillable(reason));
             return Some(now.mono);
-        }
-        let Some(entry) = self.contracts.get(&gap.contract) else { return None };
+        };
         let contract = entry.contract()?.clone();
         let (hours, files, events) = (entry.known_hours().cloned(), self.gaps.files.clone(), self.events.clone());
         let (budget, clock) = (self.gaps.budget.clone(), self.tools.clock);
         self.gaps.filling = Some(AbortOnDropHandle::new(tokio::spawn(async move {
             let mut history = Ibkr { client, contract, budget, allowed, clock };
-            let outcome = fill(&gap, &mut history, hours.as_ref(), &files).await;
+            let outcome = fill(&gap, refused, &mut history, hours.as_ref(), &files).await;
             // Nobody listens only when the process ends.
             let _ = events.send(Event::Filled { gap: gap.id, outcome });
         })));
@@ -153,9 +154,7 @@ impl Engine {
         // What a person asks for is theirs to judge.
         let asked = gap.cause == GapCause::Requested;
         let known = self.contracts.get(&gap.contract).and_then(ContractEntry::con_id);
-        if !spec.contracts.iter().any(|contract| contract.name == gap.contract) {
-            Some("the contract is no longer in the manifest")
-        } else if known.is_some_and(|con_id| con_id != gap.stream.con_id) {
+        if known.is_some_and(|con_id| con_id != gap.stream.con_id) {
             Some("the manifest's name now means another contract")
         } else if !asked && !spec.backfill.ticks.iter().any(|tick| stored_kind(*tick) == gap.stream.kind) {
             Some("its tick type is not in spec.backfill.ticks")

@@ -3,7 +3,11 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use ib_gateway_sim::{
     Config, Simulator,
@@ -11,7 +15,8 @@ use ib_gateway_sim::{
 };
 use marketstream_crds::{Action, ActionKind, MarketStreamSpec, StreamStatus, StreamerStatus};
 use marketstream_streamer::{
-    engine::Manifest,
+    backfill::ledger::Gap,
+    engine::{Event, Manifest, Request},
     gateway::Place,
     runtime::Core,
     status::{Identity, build},
@@ -27,8 +32,8 @@ use tokio::{
 
 /// A test contract of the simulator that ticks in each second: SIM1.
 pub const SIM1: i32 = 900_001;
-/// History is asked for as soon as a gap is closed for so long.
-pub const BACKFILL_LAG: Duration = Duration::from_secs(2);
+/// A gap is asked for when the ten seconds behind it are history, too: they show how far it can be trusted.
+pub const BACKFILL_LAG: Duration = Duration::from_secs(13);
 /// Another one: SIM2.
 pub const SIM2: i32 = 900_002;
 /// The pod's UID.
@@ -95,11 +100,13 @@ pub fn lines(data: &Path) -> Vec<Value> {
 
 pub struct Streamer {
     core: Option<Core>,
+    data: PathBuf,
 }
 
 impl Streamer {
     pub fn start(data: &Path) -> Self {
-        Self { core: Some(Core::start(data, UID.to_owned(), Place::in_pod(), BACKFILL_LAG).unwrap()) }
+        let core = Core::start(data, UID.to_owned(), Place::in_pod(), BACKFILL_LAG).unwrap();
+        Self { core: Some(core), data: data.to_owned() }
     }
 
     fn core(&self) -> &Core {
@@ -150,7 +157,25 @@ impl Streamer {
         self.until("all streams flow", |status| status.total > 0 && status.flowing == status.total).await
     }
 
+    pub fn gaps(&self) -> Vec<Gap> {
+        self.core().facts().session.borrow().gaps.0.gaps().to_vec()
+    }
+
+    /// What a person asks for.
+    pub fn request(&self, request: Request) {
+        self.core().requests().send(Event::Backfill(request)).unwrap_or_else(|_| panic!("the session has died"));
+    }
+
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
     pub async fn stop(mut self) {
+        self.stop_in_place().await;
+    }
+
+    /// Leaves room for another process on the same data.
+    pub async fn stop_in_place(&mut self) {
         let core = self.core.take().unwrap();
         tokio::task::spawn_blocking(move || core.stop()).await.unwrap();
     }
@@ -223,4 +248,9 @@ fn unchunk(mut body: &str) -> String {
         body = rest[length..].trim_start_matches("\r\n");
     }
     whole
+}
+
+/// The present, in seconds since 1970.
+pub fn now_s() -> i64 {
+    jiff::Timestamp::now().as_second()
 }
