@@ -143,12 +143,10 @@ impl Line {
         for (_, tick_type, tick) in wanted.into_iter().filter(|(generic, ..)| self.generic.wants(*generic)) {
             let stream = Stream { con_id: self.con_id, tick };
             let seconds = self.trades_until_us.div_euclid(1_000_000)..=now_us.div_euclid(1_000_000);
-            for tick in seconds.flat_map(|second| market.ticks_of_second(stream, second)) {
-                if tick.at_us() > self.trades_until_us && tick.at_us() <= now_us {
-                    if let Some(text) = rt_volume(market, self.con_id, &tick) {
-                        teller.text(tick_type, text);
-                    }
-                }
+            let ticks = seconds.flat_map(|second| market.ticks_of_second(stream, second));
+            let due = ticks.filter(|tick| tick.at_us() > self.trades_until_us && tick.at_us() <= now_us);
+            for text in due.filter_map(|tick| rt_volume(market, self.con_id, &tick)) {
+                teller.text(tick_type, text);
             }
         }
     }

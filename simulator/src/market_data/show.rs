@@ -192,15 +192,13 @@ impl<'a> Teller<'a> {
         if before.is_none_or(|before| before.volume != now.volume) {
             self.size(ids.volume, now.volume);
         }
-        let prices: [(i32, fn(&DayFigures) -> Option<f64>); 4] = [
-            (ids.high, |day| day.high),
-            (ids.low, |day| day.low),
-            (ids.open, |day| day.open),
-            (ids.close, |day| day.previous_close),
-        ];
-        for (id, of) in prices {
-            if before.is_none_or(|before| of(before) != of(now)) {
-                self.price(id, of(now));
+        let prices = |day: &DayFigures| {
+            [(ids.high, day.high), (ids.low, day.low), (ids.open, day.open), (ids.close, day.previous_close)]
+        };
+        let before = before.map(prices);
+        for (id, price) in prices(now) {
+            if before.is_none_or(|before| !before.contains(&(id, price))) {
+                self.price(id, price);
             }
         }
     }

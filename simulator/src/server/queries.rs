@@ -50,7 +50,7 @@ impl Wanted {
 enum Outcome {
     Answer(Answer),
     /// An answer, and what keeps it up to date.
-    KeptUp(Answer, Feed),
+    KeptUp(Answer, Box<Feed>),
     /// Code and text of an error.
     Error(i32, String),
 }
@@ -100,7 +100,7 @@ async fn answer(core: Arc<Core>, connection: u32, req_id: i32, query: Query) {
         Outcome::Answer(answer) => session.answer(&answer),
         Outcome::KeptUp(answer, feed) => {
             session.answer(&answer);
-            session.feeds.insert(req_id, Subscribed { feed, since_us: query.asked_us, ended: false });
+            session.feeds.insert(req_id, Subscribed { feed: *feed, since_us: query.asked_us, ended: false });
         }
         Outcome::Error(code, text) => {
             session.answer(&Answer::error(req_id, code, &text, core.clock.now_us() / 1_000));
@@ -164,7 +164,7 @@ fn of_bars(market: &Market, req_id: i32, question: &BarsQuestion, asked_us: i64)
     let end = history::bars_end(req_id, (first.seconds.start, last.seconds.end), zone);
     let answer = Answer::HistoricalBars(Box::new(HistoricalBars { data, end }));
     if question.keep_up_to_date {
-        return Outcome::KeptUp(answer, Feed::KeptUp(KeptUp::new(*question, asked_us)));
+        return Outcome::KeptUp(answer, Box::new(Feed::KeptUp(KeptUp::new(*question, asked_us))));
     }
     Outcome::Answer(answer)
 }
