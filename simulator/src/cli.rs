@@ -1,5 +1,8 @@
 //! The command line and the environment of the program.
 
+mod life;
+mod limits;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use ib_gateway_sim::Config;
 use ib_gateway_sim::clock::ClockSetting;
 use ib_gateway_sim::history::{HistoryConfig, Mode};
-use ib_gateway_sim::limits::{AboveRate, LimitsConfig, TICK_BY_TICK_PAUSE_S, TickByTickError};
+use ib_gateway_sim::lifecycle::Mode as AccountKind;
 use ib_gateway_sim::market::MarketConfig;
 use ib_gateway_sim::market::catalog::BTC_USD_CON_ID;
 use ib_gateway_sim::market::hours::zone;
@@ -154,7 +157,9 @@ pub(crate) struct Serve {
     #[arg(long, env = "IB_SIM_HISTORY_LAG", default_value_t = 0)]
     history_lag: u32,
     #[command(flatten)]
-    limits: Limits,
+    limits: limits::Limits,
+    #[command(flatten)]
+    life: life::Life,
     /// A time-line of faults to play, once for each state directory: see docs/simulator.md.
     #[arg(long, env = "IB_SIM_SCENARIO", value_name = "FILE")]
     scenario: Option<PathBuf>,
@@ -165,85 +170,6 @@ pub(crate) struct Serve {
     /// Default: /usr/local/share/ib-gateway-sim/btcusd.ticks when it exists.
     #[arg(long, env = "IB_SIM_REPLAY", value_name = "RECORDING", value_delimiter = ',')]
     replay: Vec<String>,
-}
-
-/// Which limits are in force.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum LimitsPreset {
-    /// None.
-    Off,
-    /// Those of IBKR, but for the pause between tick-by-tick requests of one instrument.
-    Ibkr,
-    /// All that are documented.
-    Strict,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum AboveRateArg {
-    /// Error 100; the third one closes the connection.
-    Reject,
-    /// The message waits for its turn.
-    Queue,
-}
-
-/// Limits of the login. A value of 0 switches one off.
-#[derive(Debug, Args)]
-struct Limits {
-    /// Limits of the login; single ones are changed by the flags that follow, where 0 means off.
-    #[arg(long, env = "IB_SIM_LIMITS", value_enum, default_value = "ibkr")]
-    limits: LimitsPreset,
-    /// Market data lines; messages a second, tick-by-tick subscriptions and order books follow from it.
-    #[arg(long, env = "IB_SIM_LINES")]
-    lines: Option<u32>,
-    /// Messages of a client in a second [default: half the lines].
-    #[arg(long, env = "IB_SIM_MESSAGE_RATE")]
-    message_rate: Option<u32>,
-    /// What happens to messages above that rate.
-    #[arg(long, env = "IB_SIM_ABOVE_RATE", value_enum, default_value = "reject")]
-    above_rate: AboveRateArg,
-    /// Tick-by-tick subscriptions at a time [default: 5 for each 100 lines].
-    #[arg(long, env = "IB_SIM_TICK_BY_TICK")]
-    tick_by_tick: Option<u32>,
-    /// Code of the error above that: 10190 or 322.
-    #[arg(long, env = "IB_SIM_TICK_BY_TICK_ERROR", default_value = "10190", value_parser = ["10190", "322"])]
-    tick_by_tick_error: String,
-    /// Seconds between two tick-by-tick requests of one instrument.
-    #[arg(long, env = "IB_SIM_TICK_BY_TICK_PAUSE")]
-    tick_by_tick_pause: Option<u32>,
-    /// Clients at a time.
-    #[arg(long, env = "IB_SIM_CLIENTS")]
-    clients: Option<u32>,
-    /// Seconds for which the id and the lines of a client that is gone stay taken.
-    #[arg(long, env = "IB_SIM_LINGER", default_value_t = 0)]
-    linger: u32,
-}
-
-impl Limits {
-    fn config(&self) -> LimitsConfig {
-        let mut config = match self.limits {
-            LimitsPreset::Off => LimitsConfig::OFF,
-            LimitsPreset::Ibkr => LimitsConfig::IBKR,
-            LimitsPreset::Strict => {
-                LimitsConfig { tick_by_tick_pause_s: TICK_BY_TICK_PAUSE_S, ..LimitsConfig::IBKR }
-            }
-        };
-        if let Some(lines) = self.lines {
-            config = config.with_lines(lines);
-        }
-        config.messages_per_s = self.message_rate.unwrap_or(config.messages_per_s);
-        config.tick_by_tick = self.tick_by_tick.unwrap_or(config.tick_by_tick);
-        config.tick_by_tick_pause_s = self.tick_by_tick_pause.unwrap_or(config.tick_by_tick_pause_s);
-        config.clients = self.clients.unwrap_or(config.clients);
-        config.linger_s = self.linger;
-        config.above_rate = match self.above_rate {
-            AboveRateArg::Reject => AboveRate::Reject,
-            AboveRateArg::Queue => AboveRate::Queue,
-        };
-        if self.tick_by_tick_error == "322" {
-            config.tick_by_tick_error = TickByTickError::Code322;
-        }
-        config
-    }
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
@@ -264,6 +190,11 @@ impl Serve {
             TradingMode::Live => (4001, "U1234567"),
         };
         let settings = self.settings_path.filter(|path| !path.as_os_str().is_empty());
+        let mode = match self.trading_mode {
+            TradingMode::Paper => AccountKind::Paper,
+            TradingMode::Live => AccountKind::Live,
+        };
+        let life = self.life.config(mode, settings.clone());
         let state_dir = self.state_dir.or_else(|| settings.map(|path| path.join("sim")));
         let time_zone = zone(&self.time_zone).with_context(|| format!("--time-zone {}: unknown", self.time_zone))?;
         let mut market =
@@ -294,6 +225,7 @@ impl Serve {
             history: HistoryConfig { mode: self.history, lag_s: self.history_lag, ..HistoryConfig::default() },
             market,
             limits: self.limits.config(),
+            life,
             scenario: scenario.map(Arc::new),
             login: self.no_login || has_credentials(),
             login_delay: Duration::from_secs_f64(self.login_delay),
@@ -305,11 +237,16 @@ impl Serve {
 
 /// Whether user and password are given as the common gateway image takes them.
 fn has_credentials() -> bool {
-    let given = |name| std::env::var(name).is_ok_and(|value| !value.is_empty());
-    let in_file = std::env::var_os("TWS_PASSWORD_FILE")
-        .and_then(|path| std::fs::read_to_string(path).ok())
-        .is_some_and(|password| !password.trim().is_empty());
-    given("TWS_USERID") && (given("TWS_PASSWORD") || in_file)
+    std::env::var("TWS_USERID").is_ok_and(|user| !user.is_empty()) && password().is_some()
+}
+
+/// The password, from its variable or its file.
+fn password() -> Option<String> {
+    let given = std::env::var("TWS_PASSWORD").ok().filter(|password| !password.is_empty());
+    given.or_else(|| {
+        let text = std::fs::read_to_string(std::env::var_os("TWS_PASSWORD_FILE")?).ok()?;
+        Some(text.trim().to_owned()).filter(|password| !password.is_empty())
+    })
 }
 
 /// Which file replaces the ticks of which contract.

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 
 use crate::clock::ClockSetting;
 use crate::history::HistoryConfig;
+use crate::lifecycle::LifeConfig;
 use crate::limits::LimitsConfig;
 use crate::market::MarketConfig;
 use crate::scenario::Scenario;
@@ -32,7 +33,9 @@ pub struct Config {
     pub scenario: Option<Arc<Scenario>>,
     /// Which limits are in force.
     pub limits: LimitsConfig,
-    /// Whether the login succeeds. When not, the API port stays closed.
+    /// The login, and what goes by a clock.
+    pub life: LifeConfig,
+    /// Whether user and password are there. When not, the API port stays closed.
     pub login: bool,
     /// How long the login takes.
     pub login_delay: Duration,
@@ -56,6 +59,7 @@ impl Config {
             history: HistoryConfig::default(),
             scenario: None,
             limits: LimitsConfig::OFF,
+            life: LifeConfig::default(),
             login: true,
             login_delay: Duration::ZERO,
             account: "DU1234567".to_owned(),

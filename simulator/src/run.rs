@@ -19,14 +19,18 @@ pub(crate) async fn serve(serve: Serve) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("signal handler")?;
     let simulator = Simulator::start(serve.config()?).await?;
     tracing::info!(api = %simulator.api_addr(), admin = %simulator.admin_addr(), "started");
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let code = tokio::select! {
+        _ = terminate.recv() => 0,
+        _ = interrupt.recv() => 0,
+        code = simulator.ended() => code,
         // No flush, no farewell: as if killed.
         () = simulator.crashed() => std::process::exit(CRASHED),
-    }
+    };
     simulator.shutdown().await;
     tracing::info!("stopped");
+    if code != 0 {
+        std::process::exit(code);
+    }
     Ok(())
 }
 

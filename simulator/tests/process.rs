@@ -73,6 +73,7 @@ async fn runs_as_the_common_image_does_and_ends_within_a_second() {
     let mut command = command();
     command.env("TWS_USERID", "user").env("TWS_PASSWORD", "secret").env("TWS_SETTINGS_PATH", settings.path());
     command.env("IB_SIM_ALWAYS_OPEN", "true").env("TRADING_MODE", "live");
+    command.env("IB_SIM_SECOND_FACTOR", "auto");
     let mut process = Process::start(command);
     process.line_with("API port open");
     let client = Client::builder().address(process.api.to_string()).client_id(1).max_reconnect_attempts(0);

@@ -11,8 +11,6 @@ use ib_gateway_sim::judge::compare;
 use ib_gateway_sim::market::tick::TickType;
 use ibapi::prelude::*;
 use support::*;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 async fn details(client: &Client, contract: &Contract) -> Vec<ibapi::contracts::ContractDetails> {
     within("contract details", client.contract_details(contract)).await.unwrap()
@@ -167,15 +165,15 @@ async fn cancel_stops_the_ticks() {
     assert_eq!(before, after);
     let events: Vec<_> =
         gateway.requests().await.iter().map(|line| line["event"].as_str().unwrap().to_owned()).collect();
-    assert_eq!(events, ["start", "accept", "connect", "subscribe", "cancel"]);
+    assert_eq!(events, ["start", "login_attempt", "logged_in", "accept", "connect", "subscribe", "cancel"]);
 }
 
 #[tokio::test]
 async fn other_requests_get_an_error_with_their_id() {
     let gateway = Gateway::start().await;
     let client = gateway.client(1).await;
-    let mut bars = client.market_data(&sim_contract(SIM1)).subscribe().await.unwrap();
-    match within("an error", bars.next()).await {
+    let mut book = client.market_depth(&sim_contract(SIM1), 5).subscribe().await.unwrap();
+    match within("an error", book.next()).await {
         Some(Err(ibapi::Error::Notice(notice))) => assert_eq!(notice.code, 321),
         other => panic!("{other:?}"),
     }
@@ -184,54 +182,4 @@ async fn other_requests_get_an_error_with_their_id() {
         Some(Err(ibapi::Error::Notice(notice))) => assert!(notice.message.ends_with("Please enter exchange")),
         other => panic!("{other:?}"),
     }
-}
-
-/// What the gateway says to these bytes until it closes, or until an answer has come.
-async fn talk(gateway: &Gateway, bytes: &[u8], until_closed: bool) -> Vec<u8> {
-    let mut stream = loop {
-        match TcpStream::connect(gateway.sim.api_addr()).await {
-            Ok(stream) => break stream,
-            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
-        }
-    };
-    stream.write_all(bytes).await.unwrap();
-    let mut answer = Vec::new();
-    if until_closed {
-        // A close with unread bytes is a reset: whatever came before it has been read.
-        let _ = within("the close", stream.read_to_end(&mut answer)).await;
-    } else {
-        answer.resize(4_096, 0);
-        let length = within("an answer", stream.read(&mut answer)).await.unwrap();
-        answer.truncate(length);
-    }
-    answer
-}
-
-#[tokio::test]
-async fn bad_frames_are_answered_as_documented() {
-    let gateway = Gateway::start().await;
-    const HELLO: &[u8] = b"API\0\0\0\0\x09v213..226";
-    assert!(talk(&gateway, b"GET / HTTP/1.1\r\n\r\n", true).await.is_empty());
-    assert!(talk(&gateway, b"API\0\0\0\0\x09v157..178", true).await.is_empty());
-    assert!(talk(&gateway, b"API\0\x7f\xff\xff\xff", true).await.is_empty());
-    let greeting = talk(&gateway, HELLO, false).await;
-    assert_eq!(&greeting[4..8], b"226\0");
-    assert_eq!(usize::try_from(u32::from_be_bytes(greeting[..4].try_into().unwrap())).unwrap(), greeting.len() - 4);
-    // A length below 4 after the handshake ends the connection.
-    let answer = talk(&gateway, &[HELLO, &[0, 0, 0, 3, 1, 2, 3]].concat(), true).await;
-    assert_eq!(answer.len(), greeting.len());
-    // An unknown message, a text message and an undecodable one get error 320 each, and the session goes on.
-    let start = [0, 0, 0, 6, 0, 0, 1, 0x0f, 8, 7];
-    let unknown = [0, 0, 0, 4, 0, 0, 0x0b, 0xb8];
-    let text = [0, 0, 0, 4, 0, 0, 0, 49];
-    let broken = [0, 0, 0, 5, 0, 0, 1, 0x29, 0xff];
-    let time = [0, 0, 0, 4, 0, 0, 0, 0xf9];
-    let bye = [0, 0, 0, 0];
-    let all = [HELLO, &start, &unknown, &text, &broken, &time, &bye].concat();
-    let answer = talk(&gateway, &all, true).await;
-    let count = |what: &[u8]| answer.windows(what.len()).filter(|window| *window == what).count();
-    assert_eq!(count(b"Error reading request."), 3);
-    assert_eq!(count(&[0, 0, 0, 0xf9, 8]), 1);
-    let log = gateway.requests().await;
-    assert_eq!(log.last().unwrap()["reason"], "bad frame length 0");
 }

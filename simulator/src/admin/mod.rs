@@ -1,6 +1,7 @@
 //! The admin HTTP server: faults, journal, and what goes on.
 
 mod history;
+mod lifecycle;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -47,6 +48,7 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
         .route("/sockets/close", post(close_sockets))
         .route("/crash", post(crash))
         .merge(history::routes())
+        .merge(lifecycle::router())
         .with_state(core)
 }
 
@@ -134,10 +136,7 @@ fn journal_lines(
         streams.insert(Stream { con_id, tick });
     }
     streams.retain(|stream| con_id.is_none_or(|id| id == stream.con_id) && tick.is_none_or(|t| t == stream.tick));
-    let mut evidence = query::Evidence {
-        sent: core.journal.sent(span.0, span.1)?,
-        altered: core.altered.ticks(span)?,
-    };
+    let mut evidence = query::Evidence { sent: core.journal.sent(span.0, span.1)?, altered: core.altered.ticks(span)? };
     let now_us = core.clock.now_us();
     let mut lines = Vec::new();
     for tick in query::ticks(&core.market, streams, span, now_us, &mut evidence) {

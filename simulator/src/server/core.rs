@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::life;
 use super::outbox::Outbox;
 use super::sessions::{Closing, Session, SessionView, Subscription};
 use crate::clock::Clock;
@@ -19,6 +20,7 @@ use crate::journal::altered::AlteredLog;
 use crate::journal::requests::{self, Entry, Event, RequestLog};
 use crate::journal::sent::Journal;
 use crate::journal::{archive, settings};
+use crate::lifecycle::{Life, Reply};
 use crate::limits::Limits;
 use crate::market::burst::{Burst, BurstError};
 use crate::market::{Market, Stream};
@@ -46,11 +48,18 @@ pub(super) struct Gates {
 pub(super) struct State {
     pub(super) faults: FaultBook,
     pub(super) sessions: BTreeMap<u32, Session>,
-    pub(super) logged_in: bool,
+    pub(super) life: Life,
     pub(super) limits: Limits,
     /// How true the history is.
     pub(super) history: HistoryConfig,
     next_connection: u32,
+}
+
+impl State {
+    /// Whether a subscription of that age, on a connection of that age, gets no ticks.
+    pub(super) fn withholds(&self, stream: Stream, since_us: i64, connected_us: i64) -> bool {
+        self.faults.withholds(stream, since_us, connected_us) || self.life.withholds(stream.con_id, since_us)
+    }
 }
 
 /// One simulator.
@@ -68,6 +77,10 @@ pub(crate) struct Core {
     pub(crate) stop: CancellationToken,
     /// The process is to die as if it had been killed.
     pub(crate) crash: CancellationToken,
+    /// The process is to end in good order.
+    pub(crate) exit: CancellationToken,
+    /// With this exit code.
+    pub(crate) exit_code: OnceLock<i32>,
     /// There is room again for ticks that are due to a connection.
     pub(super) room: Arc<Notify>,
     /// Somebody asked for history.
@@ -90,6 +103,7 @@ impl Core {
             market.restore_burst(burst);
         }
         let faults = FaultBook::open(&config.state_dir.join("faults.json"))?;
+        let life = life::begin(&config, &market, clock.now_us())?;
         let core = Self {
             market,
             journal: Journal::open(&config.state_dir.join(archive::JOURNAL))?,
@@ -100,13 +114,15 @@ impl Core {
             ticks_sent: AtomicU64::new(0),
             stop: CancellationToken::new(),
             crash: CancellationToken::new(),
+            exit: CancellationToken::new(),
+            exit_code: OnceLock::new(),
             room: Arc::default(),
             asked: Notify::new(),
             gates: watch::Sender::new(Gates::default()),
             state: Mutex::new(State {
                 faults,
                 sessions: BTreeMap::new(),
-                logged_in: false,
+                life,
                 limits: Limits::new(config.limits),
                 history: config.history,
                 next_connection,
@@ -128,7 +144,7 @@ impl Core {
     pub(super) fn set_gates(&self, state: &State) {
         let faults = &state.faults;
         let gates = Gates {
-            listen: state.logged_in && faults.listens(),
+            listen: state.life.is_up() && faults.listens(),
             frozen: faults.frozen(),
             drops_new: faults.drops_new(),
             no_handshake: !faults.handshakes(),
@@ -159,10 +175,10 @@ impl Core {
         let _ = self.gates().wait_for(|gates| !gates.frozen && !gates.no_handshake).await;
     }
 
-    pub(super) fn set_logged_in(&self) {
-        let mut state = self.state();
-        state.logged_in = true;
-        self.set_gates(&state);
+    /// A command of IBC. What follows from it is done at the next step of the gateway's life.
+    pub(crate) fn command(&self, text: &str) -> Reply {
+        let now_us = self.clock.now_us();
+        self.state().life.command(text, now_us)
     }
 
     /// Writes a line of the request log.
@@ -238,7 +254,7 @@ impl Core {
         let state = self.state();
         let view = |(number, session): (&u32, &Session)| {
             let withheld = |subscription: &Subscription| {
-                state.faults.withholds(subscription.stream, subscription.since_us, session.since_us)
+                state.withholds(subscription.stream, subscription.since_us, session.since_us)
             };
             SessionView::of(*number, session, withheld)
         };
@@ -247,6 +263,6 @@ impl Core {
 
     /// Whether the login is done, and whether the API port is open.
     pub(crate) fn login_and_port(&self) -> (bool, bool) {
-        (self.state().logged_in, self.gates.borrow().listen)
+        (self.state().life.is_up(), self.gates.borrow().listen)
     }
 }

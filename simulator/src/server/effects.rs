@@ -5,14 +5,12 @@ use std::time::Duration;
 
 use super::core::{Core, State};
 use super::sessions::Session;
-use crate::faults::{Fault, Garbage, Scope, half_frame};
+use crate::faults::{Fault, Garbage, Refusal, Scope, half_frame};
 use crate::journal::requests::Event;
+use crate::lifecycle::no_data;
 use crate::market::Stream;
 use crate::market::burst::BurstError;
 use crate::wire::answer::Answer;
-
-/// Text of error 10197.
-const COMPETING: &str = "No market data during competing live session";
 
 /// How long a slow line is busy with one piece.
 const PIECE: Duration = Duration::from_millis(20);
@@ -50,13 +48,21 @@ impl Core {
     fn strike(&self, state: &mut State, fault: &Fault, now_us: i64) {
         for (number, session) in &mut state.sessions {
             match fault {
-                Fault::Competing => self.cut_off(*number, session, now_us),
+                Fault::Competing => self.cut_off(*number, session, &no_data(), now_us),
                 Fault::LoseSubscriptions { scope, every } => session.lose(*scope, *every),
                 Fault::HalfFrame => session.tear(),
                 Fault::Garbage { scope, what } => session.throw(*scope, *what, now_us.div_euclid(1_000_000)),
                 Fault::Blackhole { .. } if state.faults.drops_old() => session.bury(),
                 _ => {}
             }
+        }
+    }
+
+    /// Ends the faults that a new login cures.
+    pub(super) fn end_restart_faults(&self, state: &mut State) {
+        match state.faults.login() {
+            Ok(ended) => ended.into_iter().for_each(|id| self.log(None, None, Event::FaultEnd { id })),
+            Err(error) => tracing::error!(%error, "cannot write the faults"),
         }
     }
 
@@ -78,15 +84,16 @@ impl Core {
         ended
     }
 
-    /// Ends every subscription of a session with error 10197.
-    fn cut_off(&self, number: u32, session: &mut Session, now_us: i64) {
+    /// Ends every subscription of a session with an error.
+    pub(super) fn cut_off(&self, number: u32, session: &mut Session, refusal: &Refusal, now_us: i64) {
         let ticks = session.subscriptions.iter_mut().map(|(req_id, subscription)| (*req_id, &mut subscription.ended));
         let feeds = session.feeds.iter_mut().map(|(req_id, subscribed)| (*req_id, &mut subscribed.ended));
         let end = |(req_id, ended): (i32, &mut bool)| (!std::mem::replace(ended, true)).then_some(req_id);
         let flowing: Vec<i32> = ticks.chain(feeds).filter_map(end).collect();
         for req_id in flowing {
-            session.answer(&Answer::error(req_id, 10197, COMPETING, now_us / 1_000));
-            let event = Event::Error { req_id, code: 10197, text: COMPETING.to_owned() };
+            let Refusal { code, text } = refusal.clone();
+            session.answer(&Answer::error(req_id, code, &text, now_us / 1_000));
+            let event = Event::Error { req_id, code, text };
             self.log(Some(number), session.client_id, event);
         }
     }

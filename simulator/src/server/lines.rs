@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::core::{Core, State};
-use crate::faults::FaultBook;
 use crate::market::Stream;
 use crate::market::tick::TickType;
 use crate::market_data::{Feed, Step, Withheld};
@@ -73,7 +72,7 @@ fn due(state: &State, now_us: i64) -> Vec<Due> {
                 req_id: *req_id,
                 since_us: subscribed.since_us,
                 feed: subscribed.feed.clone(),
-                withheld: withheld(&state.faults, subscribed, session.since_us),
+                withheld: withheld(state, subscribed, session.since_us),
             });
         }
     }
@@ -81,9 +80,9 @@ fn due(state: &State, now_us: i64) -> Vec<Due> {
 }
 
 /// What faults keep from a feed: bids and offers go with BidAsk, trades with Last.
-fn withheld(faults: &FaultBook, subscribed: &Subscribed, connected_us: i64) -> Withheld {
+fn withheld(state: &State, subscribed: &Subscribed, connected_us: i64) -> Withheld {
     let con_id = subscribed.feed.con_id();
-    let of = |tick| faults.withholds(Stream { con_id, tick }, subscribed.since_us, connected_us);
+    let of = |tick| state.withholds(Stream { con_id, tick }, subscribed.since_us, connected_us);
     Withheld { quotes: of(TickType::BidAsk), trades: of(TickType::Last) }
 }
 

@@ -4,6 +4,7 @@ mod connection;
 mod core;
 mod effects;
 mod full_port;
+mod life;
 mod lines;
 mod listener;
 mod outbox;

@@ -7,6 +7,7 @@ use super::core::{Core, State};
 use super::schedule::{Position, Schedule, Served};
 use super::sessions::Session;
 use crate::faults::FaultBook;
+use crate::lifecycle::Life;
 use crate::journal::sent::{Sent, SentTo};
 use crate::market::tick::Tick;
 
@@ -52,7 +53,7 @@ impl Pump {
         self.last_us = now_us;
         self.schedule.tidy(now_us);
         let mut state = core.state();
-        let State { faults, sessions, .. } = &mut *state;
+        let State { faults, life, sessions, .. } = &mut *state;
         let mut next_us = i64::MAX;
         for (number, session) in sessions {
             if paused {
@@ -61,13 +62,13 @@ impl Pump {
                     subscription.sent = lost.max(subscription.sent);
                 }
             }
-            next_us = next_us.min(self.serve(core, faults, *number, session, now_us));
+            next_us = next_us.min(self.serve(core, (&*faults, &*life), *number, session, now_us));
         }
         next_us
     }
 
     /// Hands what is due to one connection, as far as there is room.
-    fn serve(&mut self, core: &Core, faults: &FaultBook, number: u32, session: &mut Session, now_us: i64) -> i64 {
+    fn serve(&mut self, core: &Core, (faults, life): (&FaultBook, &Life), number: u32, session: &mut Session, now_us: i64) -> i64 {
         let (Some(client_id), Some(dialect)) = (session.client_id, session.dialect) else { return i64::MAX };
         if session.torn {
             return i64::MAX;
@@ -86,7 +87,7 @@ impl Pump {
                     let stream = subscription.stream;
                     let (since_us, delay_us) = (subscription.since_us, subscription.delay_us);
                     let now_us = now_us - delay_us;
-                    if faults.withholds(stream, since_us, session.since_us) {
+                    if faults.withholds(stream, since_us, session.since_us) || life.withholds(stream.con_id, since_us) {
                         subscription.sent = Position::after(now_us).max(subscription.sent);
                         continue;
                     }

@@ -10,13 +10,14 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::core::Core;
-use super::{lines, listener, pump, queries};
+use super::{life, lines, listener, pump, queries};
 use crate::admin;
+use crate::ibc;
 use crate::config::Config;
 use crate::journal::requests::Event;
 use crate::market::Stream;
-use crate::scenario::play::Play;
 use crate::market::burst::{Burst, BurstError};
+use crate::scenario::play::Play;
 
 /// How often sent ticks go from memory to the journal's files.
 const FLUSH: Duration = Duration::from_millis(100);
@@ -35,6 +36,9 @@ pub enum StartError {
         /// What the system says.
         cause: io::Error,
     },
+    /// The scenario calls what there is not.
+    #[error("scenario, {0}")]
+    Scenario(String),
     /// A port cannot be taken.
     #[error("{what} port {addr}: {cause}")]
     Bind {
@@ -53,6 +57,7 @@ pub struct Simulator {
     core: Arc<Core>,
     api_addr: SocketAddr,
     admin_addr: SocketAddr,
+    command_addr: Option<SocketAddr>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -69,14 +74,18 @@ impl Simulator {
         let api = TcpListener::bind(config.api).await.map_err(bind("API", config.api))?;
         let api_addr = api.local_addr().map_err(bind("API", config.api))?;
         drop(api);
+        let commands = match config.life.command_port {
+            Some(addr) => Some(TcpListener::bind(addr).await.map_err(bind("command", addr))?),
+            None => None,
+        };
+        let command_addr = commands.as_ref().and_then(|commands| commands.local_addr().ok());
         let path = config.state_dir.clone();
-        let (login, delay) = (config.login, config.login_delay);
         let state = |cause| StartError::State { path: path.clone(), cause };
         let scenario = config.scenario.take();
         let play = scenario.map(|scenario| Play::open(&mut config, scenario)).transpose().map_err(state)?;
         let core = Arc::new(Core::open(config).map_err(state)?);
         let mut tasks = vec![
-            tokio::spawn(login_after(core.clone(), login, delay)),
+            tokio::spawn(life::run(core.clone())),
             tokio::spawn(listener::run(core.clone(), api_addr)),
             tokio::spawn(pump::run(core.clone())),
             tokio::spawn(lines::run(core.clone())),
@@ -84,8 +93,12 @@ impl Simulator {
             tokio::spawn(flush(core.clone())),
             tokio::spawn(admin::serve(core.clone(), admin)),
         ];
-        tasks.extend(play.map(|play| tokio::spawn(play.run(core.clone()))));
-        Ok(Self { core, api_addr, admin_addr, tasks })
+        tasks.extend(commands.map(|commands| tokio::spawn(ibc::serve(core.clone(), commands))));
+        if let Some(play) = play {
+            play.check(&core).await.map_err(StartError::Scenario)?;
+            tasks.push(tokio::spawn(play.run(core.clone())));
+        }
+        Ok(Self { core, api_addr, admin_addr, command_addr, tasks })
     }
 
     /// Where API clients connect.
@@ -98,6 +111,18 @@ impl Simulator {
     #[must_use]
     pub fn admin_addr(&self) -> SocketAddr {
         self.admin_addr
+    }
+
+    /// Where IBC's commands are taken, if anywhere.
+    #[must_use]
+    pub fn command_addr(&self) -> Option<SocketAddr> {
+        self.command_addr
+    }
+
+    /// Returns the exit code when the gateway ends by itself: the process is to end with it, after [`Self::shutdown`].
+    pub async fn ended(&self) -> i32 {
+        self.core.exit.cancelled().await;
+        self.core.exit_code.get().copied().unwrap_or(0)
     }
 
     /// Adds ticks to a stream, all of them at the end of one second: they go to each client as fast as it takes them.
@@ -137,17 +162,6 @@ impl Drop for Simulator {
         for task in &self.tasks {
             task.abort();
         }
-    }
-}
-
-async fn login_after(core: Arc<Core>, login: bool, delay: Duration) {
-    tokio::time::sleep(delay).await;
-    if login {
-        tracing::info!("Login has completed");
-        core.set_logged_in();
-    } else {
-        tracing::error!("Login failed: TWS_USERID or TWS_PASSWORD is missing; the API port stays closed");
-        core.log(None, None, Event::LoginFailed);
     }
 }
 

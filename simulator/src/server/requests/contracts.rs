@@ -1,12 +1,16 @@
 //! Contract details.
 
 use super::{Answer, Call, Event, Refusal, State, details, invalid, no_definition};
+use crate::lifecycle::Wants;
 use crate::market::catalog::Contract;
 use crate::wire::pb;
 
 impl Call<'_> {
     pub(super) fn contract_data(&self, state: &State, request: &pb::ContractDataRequest) {
         let req_id = request.req_id.unwrap_or(0);
+        if let Some(refusal) = state.life.refusal(Wants::Details, 0) {
+            return self.error(state, req_id, refusal);
+        }
         let market = &self.core.market;
         let found = request.contract.as_ref().map(|wanted| market.catalog().find_at(wanted, self.now_s()));
         let found = found.unwrap_or_default();

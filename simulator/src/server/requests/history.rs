@@ -4,6 +4,7 @@ use super::super::queries::{Query, Wanted};
 use super::{Answer, Call, Event, Refusal, State, invalid, no_definition};
 use crate::history::bars::{BarsError, BarsQuestion};
 use crate::history::{self, Question, QuestionError};
+use crate::lifecycle::Wants;
 use crate::limits::Line;
 use crate::market::catalog::Contract;
 use crate::wire::pb;
@@ -87,7 +88,8 @@ impl Call<'_> {
             let text = "Duplicate ticker ID for API historical data query".to_owned();
             return self.error(state, req_id, Refusal { code: 386, text });
         }
-        if let Err(refusal) = self.line(state, Line::History) {
+        let admitted = self.line(state, Line::History);
+        if let Err(refusal) = admitted.and_then(|()| self.reaches(state, Wants::History, what.con_id())) {
             return self.error(state, req_id, refusal);
         }
         let Some(session) = state.sessions.get_mut(&self.number) else { return };

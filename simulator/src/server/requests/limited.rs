@@ -6,6 +6,7 @@ use crate::history::Question as Ticks;
 use crate::history::bars::{BarsQuestion, Size};
 use crate::limits::pacing::Question;
 use crate::limits::{Asks, ClientRefusal, Held, Line, Verdict};
+use crate::lifecycle::Wants;
 use crate::market_data::Feed;
 use crate::server::core::Core;
 
@@ -33,6 +34,16 @@ impl Call<'_> {
         }
         let asking = state.sessions.get(&self.number).map_or(0, |session| session.queries.len());
         state.limits.line(line, held, asking, self.now_us)
+    }
+
+    /// Whether a contract's data may be asked for as the links to IBKR are now. Connects its farm.
+    pub(super) fn reaches(&self, state: &mut State, wants: Wants, con_id: i32) -> Result<(), Refusal> {
+        if let Some(refusal) = state.life.refusal(wants, con_id) {
+            return Err(refusal);
+        }
+        state.life.want(wants, con_id);
+        self.core.follow(state, self.now_us);
+        Ok(())
     }
 
     /// Whether a client may come in.

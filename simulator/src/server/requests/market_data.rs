@@ -2,6 +2,7 @@
 
 use super::super::lines::Subscribed;
 use super::{Call, Event, Refusal, State, invalid};
+use crate::lifecycle::Wants;
 use crate::limits;
 use crate::market::Stream;
 use crate::market::tick::TickType;
@@ -55,7 +56,11 @@ impl Call<'_> {
     fn kind(&self, state: &State, con_id: i32) -> Result<Kind, Refusal> {
         let asked_for = state.sessions.get(&self.number).map_or(1, |session| session.market_data_type);
         let frozen = matches!(asked_for, 2 | 4);
-        let delay_s = state.faults.delay_s(Stream { con_id, tick: TickType::BidAsk });
+        let quotes = Stream { con_id, tick: TickType::BidAsk };
+        if let Some(refusal) = state.faults.line_refusal(quotes) {
+            return Err(refusal);
+        }
+        let delay_s = state.faults.delay_s(quotes);
         match (delay_s, asked_for) {
             (Some(by_s), 3 | 4) => Ok(Kind::Delayed { by_s, frozen }),
             (Some(_), _) => {
@@ -78,7 +83,8 @@ impl Call<'_> {
             self.error(state, req_id, refusal);
             return false;
         }
-        if let Err(refusal) = self.line(state, limits::Line::MarketData) {
+        let admitted = self.line(state, limits::Line::MarketData);
+        if let Err(refusal) = admitted.and_then(|()| self.reaches(state, Wants::MarketData, feed.con_id())) {
             self.error(state, req_id, refusal);
             return false;
         }

@@ -7,14 +7,6 @@ use crate::wire::pb;
 /// First order id: as of a login that has never traded.
 const NEXT_ORDER_ID: i32 = 1;
 
-/// Notices at the start of a session: all farms are up.
-const FARMS_OK: [(i32, &str); 4] = [
-    (2104, "Market data farm connection is OK:usfuture"),
-    (2104, "Market data farm connection is OK:usfarm"),
-    (2106, "HMDS data farm connection is OK:ushmds"),
-    (2158, "Sec-def data farm connection is OK:secdefnj"),
-];
-
 impl Call<'_> {
     pub(super) fn start(&self, state: &mut State, client_id: i32) -> Result<(), String> {
         let taken = state.sessions.values().any(|session| session.client_id == Some(client_id));
@@ -36,8 +28,8 @@ impl Call<'_> {
         self.log(state, Event::Connect { server_version });
         self.managed_accounts(state);
         self.next_valid_id(state);
-        for (code, text) in FARMS_OK {
-            self.answer(state, &Answer::error(-1, code, text, self.now_us / 1_000));
+        for (code, text) in state.life.greeting() {
+            self.answer(state, &Answer::error(-1, code, &text, self.now_us / 1_000));
         }
         Ok(())
     }

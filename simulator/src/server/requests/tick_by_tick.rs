@@ -2,6 +2,7 @@
 
 use super::super::sessions::Subscription;
 use super::{Call, Event, Refusal, State, invalid, no_definition};
+use crate::lifecycle::Wants;
 use crate::limits::Line;
 use crate::market::Stream;
 use crate::market::tick::TickType;
@@ -23,7 +24,8 @@ impl Call<'_> {
             let refusal = Refusal { code: 102, text: "Duplicate ticker ID for API request".to_owned() };
             return self.error(state, req_id, refusal);
         }
-        if let Err(refusal) = self.line(state, Line::TickByTick(stream.con_id)) {
+        let admitted = self.line(state, Line::TickByTick(stream.con_id));
+        if let Err(refusal) = admitted.and_then(|()| self.reaches(state, Wants::TickByTick, stream.con_id)) {
             return self.error(state, req_id, refusal);
         }
         let Some(session) = state.sessions.get_mut(&self.number) else { return };

@@ -1,0 +1,319 @@
+//! The life of a gateway: login, restarts, the link to IBKR, farms, other sessions of the user. Pure: each step says what
+//! is to be done, and the server does it.
+
+pub mod clocks;
+mod commands;
+mod competing;
+mod config;
+mod farms;
+mod login;
+mod outage;
+mod token;
+mod upstream;
+
+use std::collections::VecDeque;
+
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+pub use commands::Reply;
+pub use competing::{Answers, Competing, CompetingSpec, no_data};
+pub use config::{ExistingSession, LifeConfig, Mode, SecondFactor, TimeoutAction};
+pub use farms::{Farm, Farms, Kind, Link};
+pub use login::Phase;
+pub use token::{Token, TokenFile};
+pub use upstream::{Restored, UpstreamSpec};
+
+use crate::faults::Refusal;
+use crate::journal::requests::Event;
+use outage::Outage;
+use upstream::Upstream;
+
+/// Something for the server to do.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// A line of IBC's log.
+    Line(String),
+    /// A line of the request log.
+    Log(Event),
+    /// A notice to every client.
+    Notice(i32, String),
+    /// Every subscription ends with this error.
+    EndSubscriptions(Refusal),
+    /// Every API connection ends.
+    CloseSockets,
+    /// The token goes into the settings.
+    SaveToken(Token),
+    /// A token in the settings is used up.
+    RemoveToken,
+    /// A login has completed.
+    LoggedIn,
+    /// The process ends.
+    Exit(i32),
+}
+
+/// What IBKR's servers remember of a user: it outlives the process.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Remembered {
+    /// Failed logins in a row.
+    pub failed_logins: u32,
+    /// No login is possible until then, microseconds since the epoch.
+    pub locked_until_us: i64,
+    /// Another session of the same user.
+    pub competing: Option<Competing>,
+}
+
+/// Whether user and password are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credentials {
+    /// Both.
+    Given,
+    /// One of them is not.
+    Missing,
+}
+
+/// The life of one gateway.
+#[derive(Debug)]
+pub struct Life {
+    config: LifeConfig,
+    credentials: Credentials,
+    login_us: i64,
+    zone: TimeZone,
+    phase: Phase,
+    /// Of the session, or for the next login.
+    token: Option<Token>,
+    attempts: u32,
+    remembered: Remembered,
+    upstream: Upstream,
+    farms: Farms,
+    /// Without data because of another session.
+    displaced: Outage,
+    clocks: Clocks,
+    last_us: i64,
+    effects: VecDeque<Effect>,
+}
+
+/// When what goes by the clock comes next, microseconds since the epoch.
+#[derive(Debug, Clone, Copy, Default)]
+struct Clocks {
+    restart: Option<i64>,
+    logoff: Option<i64>,
+    cold: Option<i64>,
+    /// With its length.
+    reset: Option<(i64, i64)>,
+}
+
+impl Life {
+    /// A process starts. `token` is what the settings hold, `login_us` how long a login takes, microseconds.
+    #[must_use]
+    pub fn start(
+        config: LifeConfig,
+        credentials: Credentials,
+        login_us: i64,
+        zone: TimeZone,
+        farms: Farms,
+        remembered: Remembered,
+        token: Option<Token>,
+        now_us: i64,
+    ) -> Self {
+        let mut life = Self {
+            config,
+            credentials,
+            login_us,
+            zone,
+            phase: Phase::Failed,
+            token,
+            attempts: 0,
+            remembered,
+            upstream: Upstream::default(),
+            farms,
+            displaced: Outage::default(),
+            clocks: Clocks::default(),
+            last_us: now_us,
+            effects: VecDeque::new(),
+        };
+        life.set_clocks(now_us);
+        life.begin_login(now_us);
+        life
+    }
+
+    fn set_clocks(&mut self, now_us: i64) {
+        let daily = |time: Option<_>| time.and_then(|time| clocks::next_daily(now_us, time, &self.zone));
+        self.clocks = Clocks {
+            restart: daily(self.config.auto_restart),
+            logoff: daily(self.config.auto_logoff),
+            cold: self.config.cold_restart.and_then(|time| clocks::next_sunday(now_us, time, &self.zone)),
+            reset: self.config.nightly_reset.and_then(|region| clocks::next_reset(now_us, region)),
+        };
+    }
+
+    /// Does what is due.
+    pub fn step(&mut self, now_us: i64) {
+        if now_us < self.last_us {
+            // The clock was set back.
+            self.set_clocks(now_us);
+        }
+        self.last_us = now_us;
+        let due = |at: Option<i64>| at.is_some_and(|at| at <= now_us);
+        self.step_login(now_us);
+        self.step_upstream(now_us);
+        self.step_competing(now_us);
+        let Clocks { restart, logoff, cold, reset } = self.clocks;
+        if due(restart) || due(logoff) || due(cold) || due(reset.map(|(at, _)| at)) {
+            self.set_clocks(now_us);
+        }
+        if !self.is_up() {
+            return;
+        }
+        if let Some((_, length_us)) = reset.filter(|(at, _)| *at <= now_us) {
+            self.lose_upstream(Restored::Kept { honest: true }, true, Some(now_us + length_us));
+        }
+        if due(logoff) {
+            self.line("IBC: Auto logoff: the gateway ends");
+            self.exit(0);
+        } else if due(cold) {
+            self.restart(false, now_us);
+        } else if due(restart) {
+            self.restart(true, now_us);
+        }
+    }
+
+    /// What is to be done now, in this order.
+    pub fn take_effects(&mut self) -> VecDeque<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Whether the API port is open.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        matches!(self.phase, Phase::Up)
+    }
+
+    /// What IBKR's servers remember.
+    #[must_use]
+    pub fn remembered(&self) -> &Remembered {
+        &self.remembered
+    }
+
+    /// Where the login stands.
+    #[must_use]
+    pub fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    /// The farms.
+    #[must_use]
+    pub fn farms(&self) -> &Farms {
+        &self.farms
+    }
+
+    /// Whether the link to IBKR is up.
+    #[must_use]
+    pub fn upstream_is_up(&self) -> bool {
+        !self.upstream.outage.down
+    }
+
+    /// Whether a subscription of that time gets no data of a contract.
+    #[must_use]
+    pub fn withholds(&self, con_id: i32, since_us: i64) -> bool {
+        self.upstream.outage.withholds(since_us)
+            || self.displaced.withholds(since_us)
+            || self.farms.withholds(con_id, since_us)
+    }
+
+    /// The error that a new request for a contract's data gets, if any.
+    #[must_use]
+    pub fn refusal(&self, kind: Wants, con_id: i32) -> Option<Refusal> {
+        let refusal = |code, text: &str| Some(Refusal { code, text: text.to_owned() });
+        if let Some(refusal) = self.competing_refusal(kind) {
+            return Some(refusal);
+        }
+        let broken = |farm| self.upstream.outage.down || self.farms.is_down(con_id, farm);
+        match kind {
+            Wants::History if broken(Kind::History) => refusal(
+                162,
+                "Historical Market Data Service error message:HMDS connection attempt failed. Connection will be \
+                 re-attempted...",
+            ),
+            Wants::Details if broken(Kind::Definitions) => {
+                refusal(200, "No security definition has been found for the request")
+            }
+            _ => None,
+        }
+    }
+
+    /// A contract's data are asked for: its farm is connected if it was not.
+    pub fn want(&mut self, kind: Wants, con_id: i32) {
+        let farm = if kind == Wants::History { Kind::History } else { Kind::MarketData };
+        for (code, text) in self.farms.want(con_id, farm) {
+            self.notice(code, text);
+        }
+    }
+
+    /// What a client that comes in is told.
+    #[must_use]
+    pub fn greeting(&self) -> Vec<(i32, String)> {
+        if self.upstream.outage.down {
+            let text = "Connectivity between Trader Workstation and server is broken. It will be restored automatically.";
+            return vec![(2110, text.to_owned())];
+        }
+        self.farms.notices()
+    }
+
+    /// A farm's link changes.
+    ///
+    /// # Errors
+    /// When there is no such farm, with the names of those that are.
+    pub fn set_farm(&mut self, name: &str, link: Link, kept: Option<bool>, now_us: i64) -> Result<(), String> {
+        let kept = kept.unwrap_or(self.config.farm_keeps_subscriptions);
+        match self.farms.set(name, link, kept, now_us) {
+            Some((code, text)) => {
+                self.notice(code, text);
+                Ok(())
+            }
+            None => {
+                let names: Vec<_> = self.farms.list().iter().map(|farm| farm.name).collect();
+                Err(format!("there is no farm {name}: one of {}", names.join(", ")))
+            }
+        }
+    }
+
+    fn line(&mut self, text: impl Into<String>) {
+        self.effects.push_back(Effect::Line(text.into()));
+    }
+
+    fn log(&mut self, event: Event) {
+        self.effects.push_back(Effect::Log(event));
+    }
+
+    /// Clients are told, if there can be any.
+    fn notice(&mut self, code: i32, text: impl Into<String>) {
+        if self.is_up() {
+            self.effects.push_back(Effect::Notice(code, text.into()));
+        }
+    }
+
+    fn exit(&mut self, code: i32) {
+        self.phase = Phase::Exited { code };
+        self.log(Event::Exit { code });
+        self.effects.push_back(Effect::CloseSockets);
+        self.effects.push_back(Effect::Exit(code));
+    }
+}
+
+/// What a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wants {
+    /// Tick-by-tick data.
+    TickByTick,
+    /// Market data or bars as they form.
+    MarketData,
+    /// The past.
+    History,
+    /// Contract details.
+    Details,
+}
+
+#[cfg(test)]
+mod tests;
