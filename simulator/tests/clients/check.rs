@@ -19,7 +19,7 @@ pub async fn all(gateway: &Gateway, report: &Report, version: i32) {
     for kind in TickType::ALL {
         ticks(gateway, report, "live", kind).await;
     }
-    for kind in [TickType::AllLast, TickType::BidAsk, TickType::MidPoint] {
+    for kind in [TickType::Last, TickType::BidAsk, TickType::MidPoint] {
         ticks(gateway, report, "history", kind).await;
     }
     pages(report);
@@ -92,16 +92,16 @@ async fn ticks(gateway: &Gateway, report: &Report, source: &str, kind: TickType)
         .collect();
     let journal = journal(gateway, (from, to), kind).await;
     let verdict = compare(&journal, &recorded, (from, to));
-    assert_eq!(recorded.len(), journal.len(), "{source} {kind:?}: {verdict:?}");
     assert!(recorded.len() as i64 >= to - from, "{source} {kind:?}: only {} ticks", recorded.len());
-    assert!(verdict.complete() && verdict.in_order(), "{source} {kind:?}: {verdict:?}");
+    assert!(verdict.complete() && verdict.in_order(), "{source} {kind:?}: {:?}", verdict.total);
 }
 
 /// History comes in pages of a thousand.
 fn pages(report: &Report) {
-    for kind in ["AllLast", "BidAsk"] {
+    for kind in ["Last", "BidAsk"] {
         let calls = report.with("pages", "tick", kind)["calls"].as_u64().unwrap();
-        let ticks = report.all("tick").iter().filter(|line| line["source"] == "history" && line["tick"] == kind).count();
+        let ticks =
+            report.all("tick").iter().filter(|line| line["source"] == "history" && line["tick"] == kind).count();
         assert!(ticks > 1_000 && calls > 1 && calls <= ticks as u64 / 1_000 + 2, "{kind}: {ticks} in {calls} calls");
     }
 }
@@ -109,7 +109,9 @@ fn pages(report: &Report) {
 fn market_data(report: &Report) {
     let data = report.one("market data");
     assert_eq!((&data["type"], &data["min_tick"]), (&json!(1), &json!(0.01)), "{data}");
-    for (step, expected) in [("market data", ["price", "size", "string", "type"].as_slice()), ("snapshot", &["end", "price"])] {
+    for (step, expected) in
+        [("market data", ["price", "size", "string", "type"].as_slice()), ("snapshot", &["end", "price"])]
+    {
         let seen = report.one(step)["seen"].as_array().unwrap();
         assert!(expected.iter().all(|kind| seen.contains(&json!(kind))), "{step}: {seen:?}");
     }

@@ -159,7 +159,7 @@ async def real_time_bars(client):
 
 
 async def historical_ticks(client):
-    asked = {"AllLast": "TRADES", "BidAsk": "BID_ASK", "MidPoint": "MIDPOINT"}
+    asked = {"Last": "TRADES", "BidAsk": "BID_ASK", "MidPoint": "MIDPOINT"}
     window = past_window()
     for kind, what in asked.items():
         pages = Pages(window)

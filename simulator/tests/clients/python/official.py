@@ -287,7 +287,7 @@ def real_time_bars(client):
 
 
 def historical_ticks(client):
-    asked = {"AllLast": "TRADES", "BidAsk": "BID_ASK", "MidPoint": "MIDPOINT"}
+    asked = {"Last": "TRADES", "BidAsk": "BID_ASK", "MidPoint": "MIDPOINT"}
     window = past_window()
     for kind, what in asked.items():
         pages = Pages(window)
