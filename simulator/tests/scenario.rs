@@ -114,3 +114,18 @@ async fn a_step_does_what_it_says_when_it_says() {
     within("the end", async { while steps(&gateway).await.len() < 2 {} }).await;
     old.flows(SIM1).await;
 }
+
+#[tokio::test]
+async fn a_call_that_the_admin_port_does_not_know_stops_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("bad.yaml");
+    for (call, expected) in [
+        ("{method: GET, path: /nowhere}", "scenario, line 2: admin.path: the admin port has no /nowhere"),
+        ("{method: PUT, path: /crash}", "scenario, line 2: admin.method: /crash takes POST, not PUT"),
+    ] {
+        std::fs::write(&file, format!("steps:\n  - at: 1s\n    admin: {call}\n")).unwrap();
+        let scenario = Arc::new(Scenario::load(&file).unwrap());
+        let error = Simulator::start(config(dir.path(), &scenario)).await.unwrap_err();
+        assert_eq!(error.to_string(), expected);
+    }
+}

@@ -1,5 +1,7 @@
 //! What a tick says, as the journal and recordings spell it.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use serde::{Deserialize, Serialize};
 
 /// What a tick says. An absent flag counts as false, an absent text as empty.
@@ -47,36 +49,28 @@ pub struct Fields {
     pub mid: Option<f64>,
 }
 
-/// All fields of a tick, as something that can be counted: numbers by their bits, zero being one number.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Key {
-    numbers: [Option<u64>; 7],
-    flags: [bool; 4],
-    texts: [String; 2],
-}
+/// All fields of a tick, as something that can be counted by the million: 128 bits of a hash of all of them. Numbers
+/// count by their bits, zero being one number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Key(u64, u64);
 
 impl Key {
     pub(super) fn of(fields: &Fields) -> Self {
-        let number = |value: Option<f64>| value.map(|value| (value + 0.0).to_bits());
-        let flag = |value: Option<bool>| value.unwrap_or(false);
-        let text = |value: &Option<String>| value.clone().unwrap_or_default();
-        Self {
-            numbers: [
-                number(fields.price),
-                number(fields.size),
-                number(fields.bid),
-                number(fields.ask),
-                number(fields.bid_size),
-                number(fields.ask_size),
-                number(fields.mid),
-            ],
-            flags: [
-                flag(fields.past_limit),
-                flag(fields.unreported),
-                flag(fields.bid_past_low),
-                flag(fields.ask_past_high),
-            ],
-            texts: [text(&fields.exchange), text(&fields.conditions)],
-        }
+        let half = |salt: u8| {
+            let mut hasher = DefaultHasher::new();
+            salt.hash(&mut hasher);
+            hash(fields, &mut hasher);
+            hasher.finish()
+        };
+        Self(half(0), half(1))
     }
+}
+
+fn hash(fields: &Fields, hasher: &mut impl Hasher) {
+    let numbers =
+        [fields.price, fields.size, fields.bid, fields.ask, fields.bid_size, fields.ask_size, fields.mid];
+    numbers.map(|number| number.map(|number| (number + 0.0).to_bits())).hash(hasher);
+    let flags = [fields.past_limit, fields.unreported, fields.bid_past_low, fields.ask_past_high];
+    flags.map(|flag| flag.unwrap_or(false)).hash(hasher);
+    [&fields.exchange, &fields.conditions].map(|text| text.as_deref().unwrap_or_default()).hash(hasher);
 }

@@ -1,31 +1,41 @@
 //! The order of a recording: how few of its ticks must be moved to have it as it was sent.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::BTreeMap;
 
 use super::fields::Key;
 use super::{JournalTick, RecordedTick};
 
 /// By second, how many ticks of a stream's recording are out of order. What was never made has no order.
 pub(super) fn out_of_order(made: &[&JournalTick], stored: &[&RecordedTick]) -> BTreeMap<i64, u64> {
-    let mut places: HashMap<(i64, Key), VecDeque<usize>> = HashMap::new();
+    let mut places = Vec::with_capacity(made.len());
     for (place, tick) in in_order(made).into_iter().enumerate() {
-        places.entry((tick.second, Key::of(&tick.fields))).or_default().push_back(place);
-        for form in &tick.altered {
-            places.entry((form.time_s, Key::of(&form.fields))).or_default().push_back(place);
-        }
+        places.push((tick.second, Key::of(&tick.fields), place));
+        places.extend(tick.altered.iter().map(|form| (form.time_s, Key::of(&form.fields), place)));
     }
-    let placed: Vec<(usize, i64)> = stored
-        .iter()
-        .filter_map(|tick| {
-            let place = places.get_mut(&(tick.time_s, Key::of(&tick.fields)))?.pop_front()?;
-            Some((place, tick.time_s))
-        })
-        .collect();
-    let moved = to_be_moved(&placed.iter().map(|(place, _)| *place).collect::<Vec<_>>());
+    let stored = stored.iter().enumerate().map(|(at, tick)| (tick.time_s, Key::of(&tick.fields), at));
+    let placed = pairs(places, stored.collect());
+    let moved = to_be_moved(&placed.iter().map(|(_, _, place)| *place).collect::<Vec<_>>());
     let mut found = BTreeMap::new();
     for at in moved {
         *found.entry(placed[at].1).or_default() += 1;
     }
+    found
+}
+
+/// Ticks of both sides that are the same, the first with the first and so on: position in the recording, second, place.
+/// In the order of the recording.
+fn pairs(mut made: Vec<(i64, Key, usize)>, mut stored: Vec<(i64, Key, usize)>) -> Vec<(usize, i64, usize)> {
+    made.sort_unstable();
+    stored.sort_unstable();
+    let mut made = made.into_iter().peekable();
+    let mut found = Vec::with_capacity(stored.len());
+    for (second, key, at) in stored {
+        while made.next_if(|tick| (tick.0, tick.1) < (second, key)).is_some() {}
+        if let Some((_, _, place)) = made.next_if(|tick| (tick.0, tick.1) == (second, key)) {
+            found.push((at, second, place));
+        }
+    }
+    found.sort_unstable();
     found
 }
 

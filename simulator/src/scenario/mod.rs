@@ -6,6 +6,8 @@ pub(crate) mod play;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::clock::ClockSetting;
 use crate::config::Config;
 use crate::faults::Fault;
@@ -130,5 +132,11 @@ impl Scenario {
         market.rate = self.rate.unwrap_or(market.rate);
         market.always_open = self.always_open.unwrap_or(market.always_open);
         config.clock = self.clock.unwrap_or(config.clock);
+        // The futures that exist are those of the day on which it plays.
+        if let Some(at_us) = self.clock.and_then(|clock| clock.at_us)
+            && let Ok(at) = Timestamp::from_microsecond(at_us)
+        {
+            config.market.today = at.to_zoned(config.time_zone.clone()).date();
+        }
     }
 }

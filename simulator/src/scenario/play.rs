@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::http::{Request, StatusCode, header};
+use axum::http::{Method, Request, StatusCode, header};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -77,6 +77,24 @@ impl Play {
             }
         }
         Ok(Self { scenario, path, progress })
+    }
+
+    /// Whether the admin port has all that the scenario calls; says what it has not. Nothing happens yet.
+    pub(crate) async fn check(&self, core: &Arc<Core>) -> Result<(), String> {
+        let router = admin::router(core.clone());
+        for Event { line, action, .. } in &self.scenario.events {
+            let Action::Call { method, path, .. } = action else { continue };
+            let request = Request::builder().method(Method::OPTIONS).uri(path).body(Body::empty());
+            let request = request.map_err(|error| format!("line {line}: admin.path: {error}"))?;
+            let Ok(response) = router.clone().oneshot(request).await;
+            let allowed = response.headers().get(header::ALLOW).and_then(|methods| methods.to_str().ok());
+            match allowed {
+                Some(methods) if methods.split(',').any(|allowed| allowed == method) => {}
+                Some(methods) => return Err(format!("line {line}: admin.method: {path} takes {methods}, not {method}")),
+                None => return Err(format!("line {line}: admin.path: the admin port has no {path}")),
+            }
+        }
+        Ok(())
     }
 
     fn save(&self) {
