@@ -3,6 +3,7 @@ use std::sync::Arc;
 use super::*;
 use crate::market::catalog::{BTC_USD_CON_ID, FIRST_TEST_CON_ID, HALT_CON_ID, HALTED_CON_ID, THIN_CON_ID};
 use crate::market::recording::Recording;
+use crate::market::tape::units;
 use crate::market::tick::{Body, TickType};
 use crate::market::{MarketConfig, Stream};
 

@@ -10,6 +10,7 @@ pub mod hours;
 pub mod noise;
 pub mod recording;
 mod schedules;
+mod tape;
 pub mod tick;
 
 use std::collections::HashMap;
