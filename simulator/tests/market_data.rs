@@ -204,6 +204,14 @@ async fn without_live_data_there_are_delayed_ones_for_who_asked_for_them() {
     assert_eq!((quote.bid, quote.ask), (live.bid, live.ask));
     // With live data nobody gets delayed ones.
     gateway.end(fault).await;
+    let reject = format!(r#"{{"kind":"reject","scope":{{"con_id":{SIM1}}},"code":10089,"text":"not for the API"}}"#);
+    let fault = gateway.fault(&reject).await;
+    match next(&mut line(&client, &contract, &[]).await).await.unwrap() {
+        // The crate takes this code for advice: nothing follows it.
+        SubscriptionItem::Notice(notice) => assert_eq!((notice.code, &*notice.message), (10089, "not for the API")),
+        other => panic!("{other:?}"),
+    }
+    gateway.end(fault).await;
     let ticks = until(&mut line(&client, &contract, &[]).await, TickType::Close).await;
     assert_eq!(Quote::from_ticks(&ticks).market_data_type, Some(MarketDataType::Realtime));
 }
@@ -220,6 +228,8 @@ async fn faults_silence_a_line_and_a_competing_session_ends_it() {
     assert!(tokio::time::timeout(SILENCE, line.next()).await.is_err());
     gateway.end(silence).await;
     until(&mut line, TickType::Volume).await;
+    let feed = gateway.json("GET", "/sessions", "").await[0]["feeds"][0].clone();
+    assert_eq!((&feed["con_id"], &feed["what"], &feed["ended"]), (&SIM1.into(), &"line".into(), &false.into()));
     gateway.fault(r#"{"kind":"competing"}"#).await;
     let code = loop {
         match next(&mut line).await {
@@ -228,6 +238,25 @@ async fn faults_silence_a_line_and_a_competing_session_ends_it() {
         }
     };
     assert_eq!(code, 10197);
+}
+
+#[tokio::test]
+async fn a_line_that_was_lost_comes_back_with_a_new_request() {
+    let gateway = gateway_at(NOON_US, 1.0).await;
+    let client = gateway.client(1).await;
+    let mut lost = line(&client, &sim_contract(SIM1), &[]).await;
+    until(&mut lost, TickType::Bid).await;
+    gateway.fault(r#"{"kind":"lose_subscriptions","scope":{"con_id":900001}}"#).await;
+    let mut new = line(&client, &sim_contract(SIM1), &[]).await;
+    for _ in 0..3 {
+        until(&mut new, TickType::Volume).await;
+    }
+    // What was on its way is all that there is.
+    let on_its_way = async { while lost.next().await.is_some() {} };
+    assert!(tokio::time::timeout(Duration::from_millis(500), on_its_way).await.is_err());
+    assert!(tokio::time::timeout(SILENCE, lost.next()).await.is_err());
+    let feeds = gateway.json("GET", "/sessions", "").await[0]["feeds"].clone();
+    assert_eq!((&feeds[0]["ended"], &feeds[1]["ended"]), (&true.into(), &false.into()));
 }
 
 #[tokio::test]

@@ -229,11 +229,23 @@ impl FaultBook {
                     "Failed to request tick-by-tick data:Trading TWS session is connected from a different IP address"
                         .to_owned(),
             }),
-            Fault::Reject { scope, code, text } if scope.covers(stream) => {
-                Some(Refusal { code: *code, text: text.clone() })
-            }
-            _ => None,
+            fault => rejection(fault, stream),
         })
+    }
+
+    /// The answer to a new request for a market data line, which shows what the stream does, when a fault makes one.
+    #[must_use]
+    pub fn line_refusal(&self, stream: Stream) -> Option<Refusal> {
+        self.faults().find_map(|fault| rejection(fault, stream))
+    }
+}
+
+fn rejection(fault: &Fault, stream: Stream) -> Option<Refusal> {
+    match fault {
+        Fault::Reject { scope, code, text } if scope.covers(stream) => {
+            Some(Refusal { code: *code, text: text.clone() })
+        }
+        _ => None,
     }
 }
 

@@ -45,6 +45,16 @@ impl Feed {
         }
     }
 
+    /// In words.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Line(_) => "line",
+            Self::RealTimeBars(_) => "five-second bars",
+            Self::KeptUp(_) => "bars kept up to date",
+        }
+    }
+
     /// Whether it came with bars of the past.
     #[must_use]
     pub fn is_kept_up(&self) -> bool {

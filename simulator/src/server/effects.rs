@@ -111,9 +111,10 @@ impl Core {
 impl Session {
     /// Forgets every N-th subscription of the streams in a scope without a word.
     fn lose(&mut self, scope: Scope, every: u32) {
-        let flowing = self.subscriptions.values_mut().filter(|sub| !sub.ended && scope.covers(sub.stream));
-        for subscription in flowing.step_by(every as usize) {
-            subscription.ended = true;
+        let ticks = self.subscriptions.values_mut().filter(|sub| scope.covers(sub.stream)).map(|sub| &mut sub.ended);
+        let feeds = self.feeds.values_mut().filter(|sub| sub.within(scope)).map(|sub| &mut sub.ended);
+        for ended in ticks.chain(feeds).filter(|ended| !**ended).step_by(every as usize) {
+            *ended = true;
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::core::{Core, State};
+use crate::faults::Scope;
 use crate::market::Stream;
 use crate::market::tick::TickType;
 use crate::market_data::{Feed, Step, Withheld};
@@ -20,6 +21,14 @@ pub(super) struct Subscribed {
     pub(super) since_us: i64,
     /// An error has ended it: it stays known until the client cancels it, and says nothing.
     pub(super) ended: bool,
+}
+
+impl Subscribed {
+    /// Whether a fault of those streams is one of the feed: when it concerns both quotes and trades.
+    pub(super) fn within(&self, scope: Scope) -> bool {
+        let con_id = self.feed.con_id();
+        [TickType::BidAsk, TickType::Last].into_iter().all(|tick| scope.covers(Stream { con_id, tick }))
+    }
 }
 
 /// A feed that is due.

@@ -115,6 +115,7 @@ pub(crate) struct SessionView {
     since_ms: i64,
     server_version: Option<i32>,
     subscriptions: Vec<SubscriptionView>,
+    feeds: Vec<FeedView>,
 }
 
 /// A subscription in `GET /sessions`.
@@ -125,6 +126,16 @@ struct SubscriptionView {
     tick: TickType,
     since_ms: i64,
     state: &'static str,
+}
+
+/// What speaks by the clock, in `GET /sessions`.
+#[derive(Debug, Serialize)]
+struct FeedView {
+    req_id: i32,
+    con_id: i32,
+    what: &'static str,
+    since_ms: i64,
+    ended: bool,
 }
 
 impl SessionView {
@@ -141,6 +152,13 @@ impl SessionView {
                 _ => "flowing",
             },
         };
+        let feed = |(req_id, subscribed): (&i32, &Subscribed)| FeedView {
+            req_id: *req_id,
+            con_id: subscribed.feed.con_id(),
+            what: subscribed.feed.name(),
+            since_ms: subscribed.since_us / 1_000,
+            ended: subscribed.ended,
+        };
         Self {
             connection: number,
             client_id: session.client_id,
@@ -148,6 +166,7 @@ impl SessionView {
             since_ms: session.since_us / 1_000,
             server_version: session.dialect.map(Dialect::version),
             subscriptions: session.subscriptions.iter().map(subscription).collect(),
+            feeds: session.feeds.iter().map(feed).collect(),
         }
     }
 }

@@ -22,7 +22,7 @@ impl Call<'_> {
             return self.error(state, req_id, refusal);
         }
         let bars = RealTimeBars::new(con_id, show, request.use_rth.unwrap_or(false), self.now_us);
-        self.subscribe_feed(state, req_id, Feed::RealTimeBars(bars), "five-second bars");
+        self.subscribe_feed(state, req_id, Feed::RealTimeBars(bars));
     }
 
     pub(super) fn cancel_real_time_bars(&self, state: &mut State, req_id: i32) {

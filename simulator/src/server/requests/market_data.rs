@@ -33,9 +33,7 @@ impl Call<'_> {
         };
         let Wanted { con_id, kind, generic, snapshot } = wanted;
         let feed = Feed::Line(Line::new(con_id, kind, generic, snapshot, self.now_us));
-        if self.subscribe_feed(state, req_id, feed, if snapshot { "snapshot" } else { "line" })
-            && matches!(kind, Kind::Delayed { .. })
-        {
+        if self.subscribe_feed(state, req_id, feed) && matches!(kind, Kind::Delayed { .. }) {
             let (code, text) = DELAYED;
             self.error(state, req_id, Refusal { code, text: text.to_owned() });
         }
@@ -76,7 +74,7 @@ impl Call<'_> {
     }
 
     /// Begins a feed, or refuses its id.
-    pub(super) fn subscribe_feed(&self, state: &mut State, req_id: i32, feed: Feed, what: &'static str) -> bool {
+    pub(super) fn subscribe_feed(&self, state: &mut State, req_id: i32, feed: Feed) -> bool {
         let Some(session) = state.sessions.get_mut(&self.number) else { return false };
         if session.feeds.get(&req_id).is_some_and(|subscribed| !subscribed.ended) {
             let refusal = Refusal { code: 322, text: duplicate(req_id) };
@@ -89,7 +87,7 @@ impl Call<'_> {
             return false;
         }
         let Some(session) = state.sessions.get_mut(&self.number) else { return false };
-        let con_id = feed.con_id();
+        let (con_id, what) = (feed.con_id(), feed.name());
         session.feeds.insert(req_id, Subscribed { feed, since_us: self.now_us, ended: false });
         self.log(state, Event::Feed { req_id, con_id, what });
         true
