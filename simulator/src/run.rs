@@ -18,7 +18,11 @@ pub(crate) async fn serve(serve: Serve) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("signal handler")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("signal handler")?;
     let simulator = Simulator::start(serve.config()?).await?;
-    tracing::info!(api = %simulator.api_addr(), admin = %simulator.admin_addr(), "started");
+    let (api, admin, commands) = (simulator.api_addr(), simulator.admin_addr(), simulator.command_addr());
+    match commands {
+        Some(commands) => tracing::info!(%api, %admin, %commands, "started"),
+        None => tracing::info!(%api, %admin, "started"),
+    }
     let code = tokio::select! {
         _ = terminate.recv() => 0,
         _ = interrupt.recv() => 0,

@@ -13,7 +13,7 @@ use ib_gateway_sim::journal::sent::RECORD;
 use ib_gateway_sim::market::tick::TickType;
 use ibapi::prelude::*;
 use support::*;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 fn command() -> Command {
@@ -104,6 +104,68 @@ async fn without_credentials_the_port_stays_closed() {
     command.arg("--state-dir").arg(dir.path());
     command.env("TWS_USERID", "user").env("TWS_PASSWORD_FILE", password);
     Process::start(command).line_with("Login has completed");
+}
+
+/// A live gateway with its settings in a directory and a command port.
+fn live(settings: &std::path::Path) -> Command {
+    let mut command = command();
+    command.env("TWS_USERID", "user").env("TWS_PASSWORD", "secret").env("TWS_SETTINGS_PATH", settings);
+    command.env("TRADING_MODE", "live").env("IBC_COMMAND_PORT", "0");
+    command
+}
+
+#[tokio::test]
+async fn a_live_login_that_nobody_confirms_exits_with_ibcs_code() {
+    let settings = tempfile::tempdir().unwrap();
+    let mut command = live(settings.path());
+    command.env("IB_SIM_SECOND_FACTOR_TIMEOUT", "0");
+    let mut process = Process::start(command);
+    process.line_with("autorestart file not found: full authentication will be required");
+    process.line_with("Second Factor Authentication initiated");
+    process.line_with("IBC returned exit status 87");
+    assert_eq!(process.exit().0, Some(87));
+    let log = std::fs::read_to_string(settings.path().join("sim/requests.jsonl")).unwrap();
+    assert_eq!(log.matches(r#""event":"login_attempt""#).count(), 1, "{log}");
+    assert_eq!(log.matches(r#""state":"timed_out""#).count(), 1, "{log}");
+}
+
+#[tokio::test]
+async fn a_pause_on_the_command_port_spares_the_second_factor() {
+    let settings = tempfile::tempdir().unwrap();
+    let mut process = Process::start(live(settings.path()));
+    process.line_with("Second Factor Authentication initiated");
+    http(process.admin, "POST", "/login/confirm", "").await;
+    process.line_with("Configuration tasks completed");
+    let started = process.line_with("started");
+    let port = started.split_once("commands=").unwrap().1.split(' ').next().unwrap().parse::<SocketAddr>().unwrap();
+    let mut commands = TcpStream::connect(port).await.unwrap();
+    commands.write_all(b"PAUSE\n").await.unwrap();
+    let mut answer = String::new();
+    // What follows is its end.
+    let _ = within("an answer", commands.read_to_string(&mut answer)).await;
+    assert_eq!(answer, "OK PAUSE\n");
+    assert_eq!(process.exit().0, Some(0));
+    let mut next = Process::start(live(settings.path()));
+    next.line_with("autorestart file found");
+    next.line_with("Login has completed");
+    assert!(next.seen.iter().all(|line| !line.contains("Second Factor")), "{:?}", next.seen);
+    // A kill leaves nothing to resume.
+    next.child.kill().unwrap();
+    next.exit();
+    Process::start(live(settings.path())).line_with("Second Factor Authentication initiated");
+}
+
+#[tokio::test]
+async fn a_wrong_password_five_times_locks_the_user_out() {
+    let settings = tempfile::tempdir().unwrap();
+    for attempt in 1..=5 {
+        let mut command = live(settings.path());
+        command.env("IB_SIM_PASSWORD", "another");
+        let mut process = Process::start(command);
+        let line = process.line_with("Login failed");
+        assert_eq!(line.contains("Too many failed login attempts"), attempt == 5, "{line}");
+        assert!(TcpStream::connect(process.api).await.is_err());
+    }
 }
 
 #[tokio::test]
