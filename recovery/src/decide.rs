@@ -92,7 +92,9 @@ pub fn decide(view: &View<'_>, now: Timestamp, policy: &Policy) -> Decision {
     let worst = open.first();
     let health = health(view, policy, now);
     if !view.report.confirmed {
-        let calm = open.is_empty() && matches!(health, Health::Healthy | Health::Idle);
+        // Nor is there any hurry once it is known that none comes.
+        let silent = now >= view.overdue(policy.missed_heartbeats);
+        let calm = silent || open.is_empty() && matches!(health, Health::Healthy | Health::Idle);
         let pause = if calm { view.spec.recovery.monitor_interval.get() } else { CONFIRMATION };
         state.look.push(after(now, pause));
     }

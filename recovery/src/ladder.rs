@@ -243,7 +243,7 @@ impl<'a> Ladder<'a> {
         });
         let latest = after(last.time.get(), distance);
         let start = match kind {
-            ActionKind::RollPod => self.new_pod_started().unwrap_or(latest),
+            ActionKind::RollPod => self.new_pod_started(last.time.get()).unwrap_or(latest),
             // A gateway that took no command does not restart.
             ActionKind::RestartGateway if self.failed(incident) => return Some(last.time.get()),
             ActionKind::RestartStreams | ActionKind::Reconnect | ActionKind::RestartGateway => last.time.get(),
@@ -251,10 +251,12 @@ impl<'a> Ladder<'a> {
         Some(after(start, self.policy.verify(kind)).min(latest))
     }
 
-    fn new_pod_started(&self) -> Option<Timestamp> {
+    /// When the successor of the pod that was rolled at this time started.
+    fn new_pod_started(&self, rolled: Timestamp) -> Option<Timestamp> {
         let pod = self.view.pod?;
         let action = self.view.status.action.as_ref()?;
-        (pod.uid != action.pod_uid).then_some(pod.running).flatten()
+        // The action in the status may be an earlier one: a roll that this very look decided has no successor yet.
+        pod.running.filter(|running| pod.uid != action.pod_uid && *running > rolled)
     }
 
     /// Whether the streamer says that it could not carry out the incident's last action.

@@ -248,3 +248,17 @@ fn more_faults_than_the_status_holds_join_those_of_their_kind() {
     let known: usize = world.status.incidents.iter().map(|incident| incident.streams.len()).sum();
     assert_eq!(known, 40);
 }
+
+#[test]
+fn critical_waits_for_the_verification_of_a_second_roll() {
+    let mut world = World::new();
+    world.socket(SocketState::NoHandshake);
+    world.run(303);
+    world.login(LoginState::ExistingSession);
+    world.run(10);
+    world.login(LoginState::Completed);
+    world.pause(800);
+    world.run(801);
+    assert_eq!(world.rolls(), 2);
+    assert_eq!(world.incident().level, 3, "{:#?}", world.incident());
+}

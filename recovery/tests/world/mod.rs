@@ -262,12 +262,16 @@ impl World {
         }
     }
 
-    /// Whether the last action is neither acknowledged, nor late, nor meant for a pod that is gone.
-    fn busy(&self) -> bool {
-        let Some(action) = &self.status.action else { return false };
+    /// Until when the last action is under way, if it is neither acknowledged nor meant for a pod that is gone.
+    fn busy_until(&self) -> Option<Timestamp> {
+        let action = self.status.action.as_ref()?;
         let acknowledged = self.status.streamer.as_ref().and_then(|streamer| streamer.action.as_ref());
         let pod = self.pod.as_ref().is_none_or(|pod| pod.uid == action.pod_uid);
-        pod && self.now < action.deadline.get() && acknowledged.is_none_or(|ack| ack.id != action.id)
+        (pod && acknowledged.is_none_or(|ack| ack.id != action.id)).then(|| action.deadline.get())
+    }
+
+    fn busy(&self) -> bool {
+        self.busy_until().is_some_and(|end| self.now < end)
     }
 
     /// Notes what came too late, and what was one action too many.
@@ -282,6 +286,7 @@ impl World {
         if changed || self.paused || self.busy() || !self.is_reported() || self.pod.is_none() {
             self.hindered = self.now;
         }
+        self.hindered = self.hindered.max(self.busy_until().map_or(self.hindered, |end| end.min(self.now)));
         let patience = SignedDuration::from_secs(1);
         for rung in decision.incidents.iter().flat_map(|incident| &incident.rungs) {
             let due = rung.due_time.get().max(self.hindered);
