@@ -34,7 +34,7 @@ impl Default for Tally {
 
 impl Tally {
     /// Adds a trade, for the turnover at a price of its own.
-    pub(super) fn add(&mut self, second: i64, offset_us: u32, trade: Trade, turnover_price: f64) {
+    fn add(&mut self, second: i64, offset_us: u32, trade: Trade, turnover_price: f64) {
         self.open.get_or_insert(trade.price);
         self.high = self.high.max(trade.price);
         self.low = self.low.min(trade.price);
