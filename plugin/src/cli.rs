@@ -32,6 +32,12 @@ pub(crate) enum Command {
     Logs(Logs),
     /// The streamer's own health report, through a port-forward.
     Health(Name),
+    /// Gaps in the recording, and what became of them.
+    Gaps(View),
+    /// How far the gateway lets a client, port by port, from the pod.
+    TestConnection(Name),
+    /// Fetches a range of a contract from IBKR's history.
+    Backfill(Backfill),
 }
 
 #[derive(Debug, Args)]
@@ -55,6 +61,23 @@ pub(crate) enum Output {
     Text,
     /// One JSON document.
     Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backfill {
+    #[command(flatten)]
+    pub(crate) name: Name,
+    /// Name of the contract in the manifest.
+    pub(crate) contract: String,
+    /// Tick types.
+    #[arg(long, value_delimiter = ',', default_values_t = ["Last".to_owned(), "BidAsk".to_owned()])]
+    pub(crate) tick: Vec<String>,
+    /// Start: a time such as 2026-11-24T12:00:00Z, or seconds since 1970.
+    #[arg(long)]
+    pub(crate) from: String,
+    /// End, exclusive.
+    #[arg(long)]
+    pub(crate) to: String,
 }
 
 #[derive(Debug, Args)]

@@ -1,12 +1,13 @@
 //! What the subcommands do.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use http::Method;
 use jiff::Timestamp;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::{
     ask,
-    cli::{Cli, Command, Output, View},
+    cli::{Backfill, Cli, Command, Output, View},
     cluster::Cluster,
     logs, pod,
     show::{self, Report},
@@ -26,7 +27,48 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
             println!("{}", body.trim_end());
             Ok(())
         }
+        Command::Gaps(view) => gaps(&cluster, &view).await,
+        Command::TestConnection(of) => test_connection(&cluster, &of.name).await,
+        Command::Backfill(wanted) => backfill(&cluster, &wanted).await,
     }
+}
+
+async fn gaps(cluster: &Cluster, view: &View) -> Result<()> {
+    let (status, body) = pod::ask(cluster, &view.name.name, Method::GET, "/v1/gaps").await?;
+    ensure!(status.is_success(), "the streamer answers {status}: {}", body.trim_end());
+    match view.output {
+        Output::Json => println!("{}", body.trim_end()),
+        Output::Text => print!("{}", show::gaps(&serde_json::from_str(&body)?)),
+    }
+    Ok(())
+}
+
+async fn test_connection(cluster: &Cluster, name: &str) -> Result<()> {
+    let (status, body) = pod::ask(cluster, name, Method::GET, "/v1/test-connection").await?;
+    ensure!(status.is_success(), "the streamer answers {status}: {}", body.trim_end());
+    let ports: Vec<serde_json::Value> = serde_json::from_str(&body)?;
+    for port in &ports {
+        let text = |field: &str| port[field].as_str().unwrap_or_default().to_owned();
+        println!("{}  {}", text("endpoint"), text("text"));
+    }
+    let found = ports.iter().any(|port| port["reach"]["result"] == "gateway");
+    ensure!(found, "no gateway answers");
+    Ok(())
+}
+
+async fn backfill(cluster: &Cluster, wanted: &Backfill) -> Result<()> {
+    for tick in &wanted.tick {
+        let parameters = [("contract", &wanted.contract), ("tick", tick), ("from", &wanted.from), ("to", &wanted.to)];
+        let query = parameters.map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)));
+        let path = format!("/v1/backfill?{}", query.join("&"));
+        let (status, body) = pod::ask(cluster, &wanted.name.name, Method::POST, &path).await?;
+        ensure!(status.is_success(), "{}", body.trim_end());
+        println!(
+            "{}/{tick} is asked for; kubectl marketstream gaps {} shows what becomes of it",
+            wanted.contract, wanted.name.name
+        );
+    }
+    Ok(())
 }
 
 async fn print(cluster: &Cluster, view: &View, report: show::Make) -> Result<()> {

@@ -23,6 +23,8 @@ pub struct Cli {
 pub enum Command {
     /// Record, and report to the MarketStream (the default).
     Run(RunArgs),
+    /// Say how far a gateway lets a client, port by port. Takes no client ID.
+    TestConnection(TestArgs),
     /// Print stored ticks, one JSON object a line; also while they are being recorded.
     Ticks(TicksArgs),
 }
@@ -61,6 +63,20 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// Settings of `test-connection`.
+#[derive(Clone, Debug, Args)]
+pub struct TestArgs {
+    /// Host name or address.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub host: String,
+    /// Ports to try.
+    #[arg(long, value_delimiter = ',', default_values_t = [7497, 7496, 4002, 4001])]
+    pub ports: Vec<u16>,
+    /// Longest wait for each step, seconds.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=300))]
+    pub timeout: u64,
 }
 
 /// Settings of `ticks`.

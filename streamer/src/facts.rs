@@ -18,7 +18,7 @@ use crate::{
     gateway::Gateway,
     notices::Link,
     plan::StreamKey,
-    session::socket::Socket,
+    session::{endpoints::Endpoint, socket::Socket},
 };
 
 /// The beat of one stream, written by its subscription on every tick and read by everybody else.
@@ -176,6 +176,8 @@ pub struct Snapshot {
     pub link: Link,
     /// A pause of all requests.
     pub cooldown: Option<Cooldown>,
+    /// Where the gateway may answer, as the manifest says.
+    pub endpoints: Vec<Endpoint>,
     /// Every stream of the manifest, in order.
     pub streams: Vec<StreamFacts>,
     /// Gaps in the recording.

@@ -19,6 +19,7 @@ pub mod kubernetes;
 pub mod notices;
 pub mod pacing;
 pub mod plan;
+pub mod reach;
 pub mod recorder;
 pub mod report;
 pub mod retry;

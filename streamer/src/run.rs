@@ -11,13 +11,15 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    cli::{Cli, Command, LogFormat, RunArgs, TicksArgs},
+    cli::{Cli, Command, LogFormat, RunArgs, TestArgs, TicksArgs},
     facts::Heart,
     gateway::{self, Place},
     http,
     kubernetes::Resource,
+    reach::{self, Reach},
     report,
     runtime::Core,
+    session::endpoints::Endpoint,
     status::Identity,
     store::Store,
     ticks::{self, Selection},
@@ -40,6 +42,7 @@ pub fn main(cli: Cli) -> anyhow::Result<()> {
             start_log(LogFormat::Text);
             print_ticks(&args)
         }
+        Some(Command::TestConnection(args)) => test_connection(&args),
         Some(Command::Run(args)) => run(args),
         None => run(cli.run),
     }
@@ -49,6 +52,20 @@ fn print_ticks(args: &TicksArgs) -> anyhow::Result<()> {
     let selection = Selection { con_id: args.con_id, kind: args.tick, from: args.from, to: args.to };
     ticks::print(&args.data_dir, &selection, io::stdout().lock())
         .with_context(|| format!("cannot print the ticks of {}", args.data_dir.display()))
+}
+
+/// Fails unless one of the ports is a gateway's.
+fn test_connection(args: &TestArgs) -> anyhow::Result<()> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut found = false;
+    for port in &args.ports {
+        let endpoint = Endpoint { host: args.host.clone(), port: *port };
+        let reached = runtime.block_on(reach::test(&endpoint, Duration::from_secs(args.timeout)));
+        println!("{endpoint}  {reached}");
+        found |= matches!(reached, Reach::Gateway { .. });
+    }
+    anyhow::ensure!(found, "no gateway answers at {}", args.host);
+    Ok(())
 }
 
 /// Logs go to standard error: standard output belongs to what is asked for.

@@ -9,6 +9,7 @@ use marketstream_crds::{
     conditions::types::{DATA_FLOWING, STALLED},
     names,
 };
+use marketstream_recovery::rule;
 use serde_json::{Value, json};
 
 use super::{Report, words};
@@ -62,6 +63,9 @@ fn quiet(status: &MarketStreamStatus) -> String {
 /// An incident in words.
 struct Explained {
     what: String,
+    /// The facts that speak for the cause, and what a person can do.
+    evidence: &'static str,
+    advice: &'static str,
     done: Vec<String>,
     next: String,
 }
@@ -77,13 +81,15 @@ impl Explained {
         });
         Self {
             what: format!("{}: {streams}, since {} ({since})", incident.cause, incident.since),
+            evidence: rule(incident.cause).evidence,
+            advice: rule(incident.cause).advice,
             done: done.collect(),
             next: next(incident, now),
         }
     }
 
     fn json(&self) -> Value {
-        json!({"what": self.what, "done": self.done, "next": self.next})
+        json!({"what": self.what, "evidence": self.evidence, "advice": self.advice, "done": self.done, "next": self.next})
     }
 }
 
@@ -100,10 +106,11 @@ fn next(incident: &Incident, now: Timestamp) -> String {
 
 impl std::fmt::Display for Explained {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.what)?;
+        write!(f, "{}\n  seen  {}", self.what, self.evidence)?;
         for done in &self.done {
             write!(f, "\n  done  {done}")?;
         }
-        write!(f, "\n  next  {}", self.next)
+        write!(f, "\n  next  {}", self.next)?;
+        if self.advice.is_empty() { Ok(()) } else { write!(f, "\n  you   {}", self.advice) }
     }
 }

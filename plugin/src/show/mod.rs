@@ -1,6 +1,7 @@
 //! Pages about one MarketStream: pure functions of the object and the time.
 
 mod explain;
+mod gaps;
 mod status;
 mod table;
 mod timeline;
@@ -11,6 +12,7 @@ use marketstream_crds::MarketStream;
 use serde_json::Value;
 
 pub(crate) use explain::explain;
+pub(crate) use gaps::gaps;
 pub(crate) use status::status;
 pub(crate) use timeline::timeline;
 

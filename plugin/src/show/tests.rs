@@ -97,9 +97,11 @@ fn explain_says_what_was_done_and_what_comes_next() {
         explain(&marketstream(|_| {}), now()).text,
         "\
 StreamSilent: mnq/Last, since 2026-11-24T12:05:00.000Z (5m)
+  seen  silent while siblings flow
   done  level 1 after 60s: told people
   done  level 2 after 3m: RestartStreams
   next  level 4: Critical, in 5m, unless data flow before
+  you   is the contract thin? give it a longer `staleAfter`
 "
     );
 }
@@ -147,4 +149,20 @@ TIME                       AGO     INCIDENT                WHAT
         timeline(&marketstream(|value| value["status"] = json!(null)), now()).text,
         "No incident is on record.\n"
     );
+}
+
+#[test]
+fn gaps_are_a_table() {
+    let ledger = json!({"gaps": [{
+        "id": 3, "contract": "mnq", "kind": "last", "after": 1_795_525_872, "before": null, "cause": "SessionLost",
+        "state": "Open", "added": 0, "agreement": 0.995, "reason": null,
+    }]});
+    assert_eq!(
+        gaps(&ledger),
+        "\
+ID   STREAM     FROM                   TO   CAUSE         STATE   ADDED   AGREEMENT   WHY
+3    mnq/last   2026-11-24T13:11:12Z   -    SessionLost   Open    0       99.5 %      -
+"
+    );
+    assert_eq!(gaps(&json!({"gaps": []})), "No gap is on record.\n");
 }

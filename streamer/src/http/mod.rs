@@ -19,11 +19,15 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     engine::Event,
     facts::{Facts, Heart},
+    reach,
 };
 
 /// A loop that did not turn for so long will not turn again. Generous, since a disk may take its time for a sync and a
 /// restart of the process would not make it faster.
 const STILL_BOUND: Duration = Duration::from_secs(120);
+
+/// Longest wait for each step of a connection test.
+const REACH_BOUND: Duration = Duration::from_secs(5);
 
 /// What the server shows.
 #[derive(Clone)]
@@ -64,6 +68,7 @@ pub fn router(view: View) -> Router {
         .route("/health", get(health))
         .route("/v1/gaps", get(list_gaps))
         .route("/v1/backfill", post(backfill))
+        .route("/v1/test-connection", get(test_connection))
         .with_state(view)
 }
 
@@ -99,6 +104,15 @@ async fn metrics(State(view): State<View>) -> Response {
 
 async fn health(State(view): State<View>) -> Json<serde_json::Value> {
     Json(health::render(&view.facts))
+}
+
+async fn test_connection(State(view): State<View>) -> Json<serde_json::Value> {
+    let endpoints = view.facts.session.borrow().endpoints.clone();
+    let tests = endpoints.iter().map(async |endpoint| {
+        let reached = reach::test(endpoint, REACH_BOUND).await;
+        serde_json::json!({"endpoint": endpoint.to_string(), "reach": reached, "text": reached.to_string()})
+    });
+    Json(futures::future::join_all(tests).await.into())
 }
 
 async fn list_gaps(State(view): State<View>) -> Json<serde_json::Value> {
