@@ -28,3 +28,14 @@ async fn ib_async_works() {
     let report = python::run(&gateway, "ib_async_client.py").await;
     check::all(&gateway, &report, 178).await;
 }
+
+/// The script that asks a gateway what had to be guessed knows what this one answers.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_guesses_are_as_the_script_says() {
+    let gateway = Gateway::start().await;
+    // The port opens a moment after the start.
+    gateway.client(1).await.disconnect().await;
+    let output = python::settle(&gateway).await;
+    let last = output.lines().last().unwrap_or_default();
+    assert!(last.ends_with("questions, 0 answers differ from the simulator's"), "{output}");
+}

@@ -66,6 +66,19 @@ pub async fn run(gateway: &Gateway, script: &str) -> Report {
     Report(text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
 }
 
+/// What `settle-guesses.py` prints about a gateway.
+pub async fn settle(gateway: &Gateway) -> String {
+    let mut python = tokio::process::Command::new("python3");
+    python
+        .arg("-sB")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("settle-guesses.py"))
+        .arg(gateway.sim.api_addr().to_string())
+        .kill_on_drop(true)
+        .stdin(Stdio::null());
+    let output = tokio::time::timeout(LONGEST, python.output()).await.expect("the script ends").unwrap();
+    format!("{}{}", String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout))
+}
+
 fn here() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/python")
 }
