@@ -2,7 +2,9 @@
 
 use super::line::Line;
 use super::live_bars::{KeptUp, RealTimeBars};
+use crate::faults::Alteration;
 use crate::market::Market;
+use crate::market::tick::Tick;
 use crate::wire::answer::Answer;
 
 /// A subscription that speaks by the clock.
@@ -25,13 +27,32 @@ pub struct Step {
     pub done: bool,
 }
 
-/// What a fault keeps from a feed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Withheld {
-    /// Bids and offers.
-    pub quotes: bool,
-    /// Trades and what is made of them.
-    pub trades: bool,
+/// What faults do to a feed.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Interference {
+    /// To bids and offers.
+    pub quotes: Effect,
+    /// To trades and what is made of them.
+    pub trades: Effect,
+}
+
+/// What faults do to one part of a feed.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Effect {
+    /// Nothing is said, and what would have been is lost.
+    pub withheld: bool,
+    /// Prices and sizes on the wire are others. Bars are not concerned.
+    pub altered: Option<Alteration>,
+}
+
+impl Effect {
+    /// What is withheld.
+    pub const SILENCE: Self = Self { withheld: true, altered: None };
+
+    /// A tick as the client is to see it.
+    pub(super) fn shown(self, tick: &Tick) -> Tick {
+        self.altered.map_or_else(|| tick.clone(), |altered| altered.apply(tick))
+    }
 }
 
 impl Feed {
@@ -71,13 +92,13 @@ impl Feed {
         }
     }
 
-    /// What it says at `now_us` (microseconds since the epoch) as the request `req_id`. What is withheld now is lost.
+    /// What it says at `now_us` (microseconds since the epoch) as the request `req_id`. What faults withhold now is lost.
     #[must_use]
-    pub fn step(&mut self, req_id: i32, market: &Market, withheld: Withheld, now_us: i64) -> Step {
+    pub fn step(&mut self, req_id: i32, market: &Market, faults: Interference, now_us: i64) -> Step {
         match self {
-            Self::Line(line) => line.step(req_id, market, withheld, now_us),
-            Self::RealTimeBars(bars) => bars.step(req_id, market, withheld, now_us),
-            Self::KeptUp(bars) => bars.step(req_id, market, withheld, now_us),
+            Self::Line(line) => line.step(req_id, market, faults, now_us),
+            Self::RealTimeBars(bars) => bars.step(req_id, market, faults, now_us),
+            Self::KeptUp(bars) => bars.step(req_id, market, faults, now_us),
         }
     }
 }

@@ -1,10 +1,10 @@
 //! One market data line.
 
-use super::feed::{Step, Withheld};
+use super::feed::{Effect, Interference, Step};
 use super::generic::{GenericTicks, RT_TRADE_VOLUME, RT_VOLUME, SHORTABLE};
 use super::rt_volume;
 use super::show::Teller;
-use crate::market::tick::TickType;
+use crate::market::tick::{Body, Tick, TickType};
 use crate::market::{Market, Stream, TopOfBook};
 
 /// A line is updated at most this often, microseconds: four times a second.
@@ -94,16 +94,17 @@ impl Line {
         self.next_us
     }
 
-    pub(super) fn step(&mut self, req_id: i32, market: &Market, withheld: Withheld, now_us: i64) -> Step {
+    pub(super) fn step(&mut self, req_id: i32, market: &Market, faults: Interference, now_us: i64) -> Step {
         self.next_us = now_us + STEP_US;
         let shown_us = self.kind.shows(now_us);
         let (Some(contract), Some(mut book)) = (market.catalog().by_id(self.con_id), self.book(market, shown_us))
         else {
             return Step::default();
         };
+        alter(&mut book, faults);
         let mut teller = Teller::new(req_id, contract, self.kind);
         match &self.known {
-            None if withheld.quotes && withheld.trades => return Step::default(),
+            None if faults.quotes.withheld && faults.trades.withheld => return Step::default(),
             None => {
                 teller.all(&book);
                 if self.generic.wants(SHORTABLE) && contract.sec_type == "STK" {
@@ -112,17 +113,17 @@ impl Line {
                 }
             }
             Some(known) => {
-                if withheld.quotes {
+                if faults.quotes.withheld {
                     book.quote = known.quote.clone();
                 }
-                if withheld.trades {
+                if faults.trades.withheld {
                     (book.last, book.day) = (known.last.clone(), known.day);
                 }
                 teller.changes(known, &book);
             }
         }
-        if !withheld.trades && !self.kind.delayed() {
-            self.trades(&mut teller, market, now_us);
+        if !faults.trades.withheld && !self.kind.delayed() {
+            self.trades(&mut teller, market, faults.trades, now_us);
         }
         self.trades_until_us = now_us;
         self.known = Some(book);
@@ -137,7 +138,7 @@ impl Line {
     }
 
     /// Each trade since the last step, with the day's volume.
-    fn trades(&self, teller: &mut Teller<'_>, market: &Market, now_us: i64) {
+    fn trades(&self, teller: &mut Teller<'_>, market: &Market, faults: Effect, now_us: i64) {
         let wanted =
             [(RT_VOLUME, RT_VOLUME_TICK, TickType::AllLast), (RT_TRADE_VOLUME, RT_TRADE_VOLUME_TICK, TickType::Last)];
         for (_, tick_type, tick) in wanted.into_iter().filter(|(generic, ..)| self.generic.wants(*generic)) {
@@ -145,10 +146,23 @@ impl Line {
             let seconds = self.trades_until_us.div_euclid(1_000_000)..=now_us.div_euclid(1_000_000);
             let ticks = seconds.flat_map(|second| market.ticks_of_second(stream, second));
             let due = ticks.filter(|tick| tick.at_us() > self.trades_until_us && tick.at_us() <= now_us);
-            for text in due.filter_map(|tick| rt_volume(market, self.con_id, &tick)) {
+            for text in due.filter_map(|tick| rt_volume(market, self.con_id, &tick, &faults.shown(&tick))) {
                 teller.text(tick_type, text);
             }
         }
+    }
+}
+
+/// Puts in what the client is to see instead.
+fn alter(book: &mut TopOfBook, faults: Interference) {
+    let shown = |effect: Effect, body| effect.shown(&Tick { second: 0, offset_us: 0, index: 0, body }).body;
+    if let Body::Quote(quote) = shown(faults.quotes, Body::Quote(book.quote.clone())) {
+        book.quote = quote;
+    }
+    if let Some(last) = &mut book.last
+        && let Body::Trade(trade) = shown(faults.trades, Body::Trade(last.trade.clone()))
+    {
+        last.trade = trade;
     }
 }
 

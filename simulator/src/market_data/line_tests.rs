@@ -1,5 +1,6 @@
 use super::*;
-use crate::market::tick::{Body, Quote};
+use crate::faults::Alteration;
+use crate::market::tick::Quote;
 use crate::market::{DayFigures, MarketConfig};
 use crate::wire::answer::Answer;
 
@@ -24,7 +25,7 @@ fn line(con_id: i32, kind: Kind, generic: &str, now_us: i64) -> Line {
 
 /// What a step says: tick type and value of each tick, as text.
 fn says(line: &mut Line, market: &Market, now_us: i64) -> Vec<(i32, String)> {
-    line.step(7, market, Withheld::default(), now_us).answers.iter().filter_map(tick).collect()
+    line.step(7, market, Interference::default(), now_us).answers.iter().filter_map(tick).collect()
 }
 
 fn tick(answer: &Answer) -> Option<(i32, String)> {
@@ -56,7 +57,7 @@ fn quote_before(market: &Market, con_id: i32, at_us: i64) -> Quote {
 fn first_everything_then_what_changes_with_the_prices_of_the_ticks() {
     let market = market();
     let mut line = line(SIM1, Kind::Live, "", NOON_US);
-    let first = line.step(7, &market, Withheld::default(), NOON_US).answers;
+    let first = line.step(7, &market, Interference::default(), NOON_US).answers;
     let Answer::MarketDataType(kind) = &first[0] else { panic!("{first:?}") };
     assert_eq!((kind.req_id, kind.market_data_type), (Some(7), Some(1)));
     let Answer::TickReqParams(parameters) = &first[1] else { panic!("{first:?}") };
@@ -103,7 +104,7 @@ fn each_trade_is_told_once() {
         let second = NOON_US / 1_000_000;
         let ticks = (second..=second + 10).flat_map(|second| market.ticks_of_second(stream, second));
         let due = ticks.filter(|tick| tick.at_us() > NOON_US && tick.at_us() <= NOON_US + 40 * STEP_US);
-        assert_eq!(told, due.map(|tick| rt_volume(&market, SIM1, &tick).unwrap()).collect::<Vec<_>>());
+        assert_eq!(told, due.map(|tick| rt_volume(&market, SIM1, &tick, &tick).unwrap()).collect::<Vec<_>>());
     }
 }
 
@@ -121,7 +122,7 @@ fn a_stock_has_letters_and_shortable_shares() {
 fn a_snapshot_ends_itself() {
     let market = market();
     let mut line = Line::new(SIM1, Kind::Live, GenericTicks::default(), true, NOON_US);
-    let step = line.step(7, &market, Withheld::default(), NOON_US);
+    let step = line.step(7, &market, Interference::default(), NOON_US);
     assert!(step.done);
     assert!(matches!(step.answers.last(), Some(Answer::TickSnapshotEnd(end)) if end.req_id == Some(7)));
 }
@@ -170,7 +171,7 @@ fn delayed_data_have_numbers_of_their_own_and_are_old() {
 fn what_is_withheld_is_lost_and_the_latest_comes_afterwards() {
     let market = market();
     let mut line = line(SIM1, Kind::Live, "233", NOON_US);
-    let none = Withheld { quotes: true, trades: true };
+    let none = Interference { quotes: Effect::SILENCE, trades: Effect::SILENCE };
     assert_eq!(line.step(7, &market, none, NOON_US).answers, []);
     assert!(!says(&mut line, &market, NOON_US + STEP_US).is_empty());
     for step in 2..=20 {
@@ -195,4 +196,30 @@ fn a_new_day_begins_with_its_own_figures() {
     let after = says(&mut line, &market, midnight + 5_000_000);
     let value = |wanted: i32| after.iter().find(|tick| tick.0 == wanted).map(|tick| tick.1.parse::<f64>().unwrap());
     assert_eq!((value(8), value(14), value(9)), (Some(now.volume), now.open, now.previous_close));
+}
+
+#[test]
+fn wrong_prices_are_wrong_on_lines_too() {
+    let market = market();
+    let offset = Effect { altered: Some(Alteration { offset: 0.5, ..Alteration::default() }), ..Effect::default() };
+    let mut wrong = line(SIM1, Kind::Live, "233", NOON_US);
+    let mut right = wrong.clone();
+    let faults = Interference { quotes: offset, trades: Effect::default() };
+    let wrong_ticks: Vec<_> = wrong.step(7, &market, faults, NOON_US).answers.iter().filter_map(tick).collect();
+    let right_ticks = says(&mut right, &market, NOON_US);
+    let price = |ticks: &[(i32, String)], at: usize| ticks[at].1.parse::<f64>().unwrap();
+    for at in 0..2 {
+        assert_eq!(price(&wrong_ticks, at), price(&right_ticks, at) + 0.5);
+    }
+    assert_eq!(wrong_ticks[2..], right_ticks[2..]);
+    // In the next second there are trades.
+    let faults = Interference { quotes: Effect::default(), trades: offset };
+    let later = NOON_US + 1_000_000;
+    let wrong_ticks: Vec<_> = wrong.step(7, &market, faults, later).answers.iter().filter_map(tick).collect();
+    let first = |ticks: &[(i32, String)]| ticks.iter().find(|tick| tick.0 == 48).unwrap().1.clone();
+    let (wrong_text, right_text) = (first(&wrong_ticks), first(&says(&mut right, &market, later)));
+    let split = |text: &str| text.split_once(';').map(|(price, rest)| (price.parse::<f64>().unwrap(), rest.to_owned()));
+    let ((wrong_price, wrong_rest), (right_price, right_rest)) =
+        (split(&wrong_text).unwrap(), split(&right_text).unwrap());
+    assert_eq!((wrong_price, wrong_rest), (right_price + 0.5, right_rest));
 }

@@ -1,6 +1,6 @@
 //! Bars while they are made: five seconds each, or of a request for bars of the past that is kept up to date.
 
-use super::feed::{Step, Withheld};
+use super::feed::{Interference, Step};
 use crate::history::bar_message;
 use crate::history::bars::{self, Bar, BarsQuestion, Show};
 use crate::market::Market;
@@ -41,14 +41,14 @@ impl RealTimeBars {
         (self.next_s + LENGTH_S) * 1_000_000
     }
 
-    pub(super) fn step(&mut self, req_id: i32, market: &Market, withheld: Withheld, now_us: i64) -> Step {
+    pub(super) fn step(&mut self, req_id: i32, market: &Market, faults: Interference, now_us: i64) -> Step {
         let end = now_us.div_euclid(LENGTH_S * 1_000_000) * LENGTH_S;
         let mut answers = Vec::new();
         self.next_s = self.next_s.max(end - CATCH_UP_BARS * LENGTH_S);
         while self.next_s < end {
             let start = self.next_s;
             self.next_s += LENGTH_S;
-            if hides(self.show, withheld) || !self.open_at(market, start) {
+            if hides(self.show, faults) || !self.open_at(market, start) {
                 continue;
             }
             let made = bars::bar(market, self.con_id, self.show, start..start + LENGTH_S, now_us);
@@ -96,10 +96,10 @@ impl KeptUp {
         self.next_us
     }
 
-    pub(super) fn step(&mut self, req_id: i32, market: &Market, withheld: Withheld, now_us: i64) -> Step {
+    pub(super) fn step(&mut self, req_id: i32, market: &Market, faults: Interference, now_us: i64) -> Step {
         self.next_us = now_us + LENGTH_S * 1_000_000;
         let Some(contract) = market.catalog().by_id(self.question.con_id) else { return Step::default() };
-        if hides(self.question.show, withheld) || !market.hours(contract).trading_at(now_us.div_euclid(1_000_000)) {
+        if hides(self.question.show, faults) || !market.hours(contract).trading_at(now_us.div_euclid(1_000_000)) {
             return Step::default();
         }
         // The bar in progress, and the one before, which may have ended since the last step.
@@ -114,6 +114,6 @@ impl KeptUp {
     }
 }
 
-fn hides(show: Show, withheld: Withheld) -> bool {
-    if show == Show::Trades { withheld.trades } else { withheld.quotes }
+fn hides(show: Show, faults: Interference) -> bool {
+    if show == Show::Trades { faults.trades.withheld } else { faults.quotes.withheld }
 }

@@ -8,7 +8,7 @@ mod live_bars;
 mod rt_volume;
 mod show;
 
-pub use feed::{Feed, Step, Withheld};
+pub use feed::{Effect, Feed, Interference, Step};
 pub use generic::{GenericError, GenericTicks};
 pub use line::{Kind, Line};
 pub use live_bars::{KeptUp, RealTimeBars};

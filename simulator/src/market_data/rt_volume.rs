@@ -5,11 +5,11 @@ use crate::market::{Market, TopOfBook};
 
 /// `price;size;time in ms;total volume;average price;single trade` of a trade, as IBKR documents it. Total and average
 /// are of the day's reported trades up to this one. Each trade has a text of its own, so the last field is always true.
-/// `None` for what is no trade.
+/// Price, size and time are those of `shown`, which a fault may have altered. `None` for what is no trade.
 #[must_use]
-pub fn text(market: &Market, con_id: i32, tick: &Tick) -> Option<String> {
-    let Body::Trade(trade) = &tick.body else { return None };
-    let at_ms = tick.at_us().div_euclid(1_000);
+pub fn text(market: &Market, con_id: i32, tick: &Tick, shown: &Tick) -> Option<String> {
+    let Body::Trade(trade) = &shown.body else { return None };
+    let at_ms = shown.at_us().div_euclid(1_000);
     let TopOfBook { day, .. } = market.top_of_book(con_id, tick.at_us())?;
     let average = if day.volume > 0.0 { day.turnover / day.volume } else { trade.price };
     Some(format!("{};{};{at_ms};{};{average:.8};true", trade.price, trade.size, day.volume))
@@ -40,7 +40,7 @@ mod tests {
                 volume += size;
                 turnover += price * size;
             }
-            let written = text(&market, SIM1, tick).unwrap();
+            let written = text(&market, SIM1, tick, tick).unwrap();
             let fields: Vec<&str> = written.split(';').collect();
             let number = |at: usize| fields[at].parse::<f64>().unwrap();
             assert_eq!((fields.len(), number(0), number(1)), (6, *price, *size), "{written}");

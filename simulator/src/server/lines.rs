@@ -9,7 +9,7 @@ use super::core::{Core, State};
 use crate::faults::Scope;
 use crate::market::Stream;
 use crate::market::tick::TickType;
-use crate::market_data::{Feed, Step, Withheld};
+use crate::market_data::{Effect, Feed, Interference, Step};
 
 /// How often feeds are looked at: the most that one is late on an idle machine.
 const STEP: Duration = Duration::from_millis(20);
@@ -37,7 +37,7 @@ struct Due {
     req_id: i32,
     since_us: i64,
     feed: Feed,
-    withheld: Withheld,
+    faults: Interference,
 }
 
 /// Speaks until the simulator stops.
@@ -55,7 +55,7 @@ pub(super) async fn run(core: Arc<Core>) {
         let market = core.clone();
         let step = move || -> Vec<(Due, Step)> {
             let step = |mut due: Due| {
-                let step = due.feed.step(due.req_id, &market.market, due.withheld, now_us);
+                let step = due.feed.step(due.req_id, &market.market, due.faults, now_us);
                 (due, step)
             };
             due.into_iter().map(step).collect()
@@ -81,18 +81,24 @@ fn due(state: &State, now_us: i64) -> Vec<Due> {
                 req_id: *req_id,
                 since_us: subscribed.since_us,
                 feed: subscribed.feed.clone(),
-                withheld: withheld(state, subscribed, session.since_us),
+                faults: interference(state, subscribed, session.since_us),
             });
         }
     }
     found
 }
 
-/// What faults keep from a feed: bids and offers go with BidAsk, trades with Last.
-fn withheld(state: &State, subscribed: &Subscribed, connected_us: i64) -> Withheld {
+/// What faults do to a feed: to bids and offers what they do to BidAsk, to trades what they do to Last.
+fn interference(state: &State, subscribed: &Subscribed, connected_us: i64) -> Interference {
     let con_id = subscribed.feed.con_id();
-    let of = |tick| state.withholds(Stream { con_id, tick }, subscribed.since_us, connected_us);
-    Withheld { quotes: of(TickType::BidAsk), trades: of(TickType::Last) }
+    let effect = |tick| {
+        let stream = Stream { con_id, tick };
+        Effect {
+            withheld: state.withholds(stream, subscribed.since_us, connected_us),
+            altered: state.faults.alteration(stream, subscribed.since_us, connected_us),
+        }
+    };
+    Interference { quotes: effect(TickType::BidAsk), trades: effect(TickType::Last) }
 }
 
 /// Hands over what the feeds say, but for those that ended or were replaced meanwhile.
