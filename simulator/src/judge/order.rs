@@ -9,8 +9,8 @@ use super::{JournalTick, RecordedTick};
 pub(super) fn out_of_order(made: &[&JournalTick], stored: &[&RecordedTick]) -> BTreeMap<i64, u64> {
     let mut places = Vec::with_capacity(made.len());
     for (place, tick) in in_order(made).into_iter().enumerate() {
-        places.push((tick.second, Key::of(&tick.fields), place));
-        places.extend(tick.altered.iter().map(|form| (form.time_s, Key::of(&form.fields), place)));
+        places.push((tick.second, Key::of(&tick.fields), tick.sent.is_empty(), place));
+        places.extend(tick.altered.iter().map(|form| (form.time_s, Key::of(&form.fields), false, place)));
     }
     let stored = stored.iter().enumerate().map(|(at, tick)| (tick.time_s, Key::of(&tick.fields), at));
     let placed = pairs(places, stored.collect());
@@ -22,18 +22,22 @@ pub(super) fn out_of_order(made: &[&JournalTick], stored: &[&RecordedTick]) -> B
     found
 }
 
-/// Ticks of both sides that are the same, the first with the first and so on: position in the recording, second, place.
-/// In the order of the recording.
-fn pairs(mut made: Vec<(i64, Key, usize)>, mut stored: Vec<(i64, Key, usize)>) -> Vec<(usize, i64, usize)> {
+/// Ticks of both sides that say the same: position in the recording, second, place. In the order of the recording.
+///
+/// Of several that say the same, the recording is taken to have those that were sent before those that were not; among
+/// them, the first is paired with the first and so on.
+fn pairs(mut made: Vec<(i64, Key, bool, usize)>, mut stored: Vec<(i64, Key, usize)>) -> Vec<(usize, i64, usize)> {
     made.sort_unstable();
     stored.sort_unstable();
-    let mut made = made.into_iter().peekable();
+    let mut made = made.as_slice();
     let mut found = Vec::with_capacity(stored.len());
-    for (second, key, at) in stored {
-        while made.next_if(|tick| (tick.0, tick.1) < (second, key)).is_some() {}
-        if let Some((_, _, place)) = made.next_if(|tick| (tick.0, tick.1) == (second, key)) {
-            found.push((at, second, place));
-        }
+    for same in stored.chunk_by(|one, next| (one.0, one.1) == (next.0, next.1)) {
+        let (second, key, _) = same[0];
+        made = &made[made.partition_point(|tick| (tick.0, tick.1) < (second, key))..];
+        let alike = made.partition_point(|tick| (tick.0, tick.1) == (second, key));
+        let mut places: Vec<usize> = made[..alike.min(same.len())].iter().map(|tick| tick.3).collect();
+        places.sort_unstable();
+        found.extend(same.iter().zip(places).map(|((second, _, at), place)| (*at, *second, place)));
     }
     found.sort_unstable();
     found

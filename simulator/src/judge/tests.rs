@@ -142,3 +142,11 @@ fn verdicts_of_consecutive_spans_add_up() {
     assert_eq!(parts, whole);
     assert_eq!(parts.streams[1].missing_of_sent[0], Range { from: 1, to: 3, ticks: 2 });
 }
+
+#[test]
+fn of_ticks_that_say_the_same_the_one_that_was_sent_is_taken_for_the_recorded_one() {
+    let due = |index, price, sent| JournalTick { index, at_us: 1_000_000 + i64::from(index), ..made(1, price, sent) };
+    let journal = [due(0, 1.0, false), due(1, 2.0, true), due(2, 1.0, true)];
+    let verdict = compare(&journal, &[stored(1, 2.0), stored(1, 1.0)], ALL);
+    assert!(verdict.lossless() && verdict.in_order(), "{verdict:#?}");
+}
