@@ -39,7 +39,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the gateway (what happens without a subcommand).
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Read a scenario, say whether it is sound, and end.
     CheckScenario {
         /// The scenario.

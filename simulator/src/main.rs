@@ -29,7 +29,7 @@ async fn main() -> ExitCode {
                 return ExitCode::from(CANNOT_COMPARE);
             }
         },
-        Some(cli::Command::Serve(serve)) => run::serve(serve).await,
+        Some(cli::Command::Serve(serve)) => run::serve(*serve).await,
         None => run::serve(cli.serve).await,
     };
     match ended {

@@ -1,7 +1,7 @@
 //! IBC's commands: what each does, and the answer. The answers are a guess.
 
-use super::clocks::next_minute;
 use super::Life;
+use super::clocks::next_minute;
 use crate::journal::requests::Event;
 
 /// What IBC says, and whether the connection ends.

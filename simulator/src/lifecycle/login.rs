@@ -184,7 +184,9 @@ impl Life {
 
     fn locked_out(&mut self, now_us: i64) {
         let left_s = (self.remembered.locked_until_us - now_us) / 1_000_000;
-        self.fail(&format!("Too many failed login attempts. Please wait {left_s} seconds before attempting to re-login"));
+        self.fail(&format!(
+            "Too many failed login attempts. Please wait {left_s} seconds before attempting to re-login"
+        ));
     }
 
     /// The gateway starts again: with its token, or with a full login.

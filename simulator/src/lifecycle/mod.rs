@@ -73,6 +73,23 @@ pub enum Credentials {
     Missing,
 }
 
+/// What a process finds at its start.
+#[derive(Debug)]
+pub struct Start {
+    /// User and password.
+    pub credentials: Credentials,
+    /// How long a login takes, microseconds.
+    pub login_us: i64,
+    /// Of the times in the settings.
+    pub zone: TimeZone,
+    /// The farms.
+    pub farms: Farms,
+    /// Of earlier processes.
+    pub remembered: Remembered,
+    /// Of the settings.
+    pub token: Option<Token>,
+}
+
 /// The life of one gateway.
 #[derive(Debug)]
 pub struct Life {
@@ -105,18 +122,10 @@ struct Clocks {
 }
 
 impl Life {
-    /// A process starts. `token` is what the settings hold, `login_us` how long a login takes, microseconds.
+    /// A process starts.
     #[must_use]
-    pub fn start(
-        config: LifeConfig,
-        credentials: Credentials,
-        login_us: i64,
-        zone: TimeZone,
-        farms: Farms,
-        remembered: Remembered,
-        token: Option<Token>,
-        now_us: i64,
-    ) -> Self {
+    pub fn start(config: LifeConfig, start: Start, now_us: i64) -> Self {
+        let Start { credentials, login_us, zone, farms, remembered, token } = start;
         let mut life = Self {
             config,
             credentials,
@@ -255,7 +264,8 @@ impl Life {
     #[must_use]
     pub fn greeting(&self) -> Vec<(i32, String)> {
         if self.upstream.outage.down {
-            let text = "Connectivity between Trader Workstation and server is broken. It will be restored automatically.";
+            let text =
+                "Connectivity between Trader Workstation and server is broken. It will be restored automatically.";
             return vec![(2110, text.to_owned())];
         }
         self.farms.notices()

@@ -10,9 +10,15 @@ fn noon() -> i64 {
 }
 
 fn life_with(config: LifeConfig, remembered: Remembered, token: Option<Token>, now_us: i64) -> Life {
-    let farms = Farms::of(&Catalog::on(jiff::civil::date(2026, 11, 24)));
-    let mut life =
-        Life::start(config, Credentials::Given, 0, TimeZone::UTC, farms, remembered, token, now_us);
+    let start = Start {
+        credentials: Credentials::Given,
+        login_us: 0,
+        zone: TimeZone::UTC,
+        farms: Farms::of(&Catalog::on(jiff::civil::date(2026, 11, 24))),
+        remembered,
+        token,
+    };
+    let mut life = Life::start(config, start, now_us);
     life.step(now_us);
     life
 }
@@ -252,7 +258,8 @@ fn a_session_that_flaps_has_the_data_half_of_the_time() {
         life.step(noon() + second * S);
         refused.push(life.refusal(Wants::TickByTick, 5).map(|refusal| refusal.code));
     }
-    let expected = [(0, Some(10189)), (9, Some(10189)), (10, None), (19, None), (20, Some(10189)), (30, None), (39, None)];
+    let expected =
+        [(0, Some(10189)), (9, Some(10189)), (10, None), (19, None), (20, Some(10189)), (30, None), (39, None)];
     for (second, code) in expected {
         assert_eq!(refused[second], code, "{second}");
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::core::{Core, State};
 use crate::config::Config;
-use crate::lifecycle::{Credentials, Effect, Farms, Life, Mode, Remembered, TokenFile};
+use crate::lifecycle::{Credentials, Effect, Farms, Life, Mode, Remembered, Start, TokenFile};
 use crate::market::Market;
 use crate::wire::answer::Answer;
 
@@ -32,12 +32,15 @@ pub(super) fn begin(config: &Config, market: &Market, now_us: i64) -> std::io::R
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Remembered::default(),
         Err(error) => return Err(error),
     };
-    let credentials = if config.login { Credentials::Given } else { Credentials::Missing };
-    let login_us = i64::try_from(config.login_delay.as_micros()).unwrap_or(i64::MAX);
-    let farms = Farms::of(market.catalog());
-    let token = token_file(config).read();
-    let zone = config.time_zone.clone();
-    Ok(Life::start(config.life.clone(), credentials, login_us, zone, farms, remembered, token, now_us))
+    let start = Start {
+        credentials: if config.login { Credentials::Given } else { Credentials::Missing },
+        login_us: i64::try_from(config.login_delay.as_micros()).unwrap_or(i64::MAX),
+        zone: config.time_zone.clone(),
+        farms: Farms::of(market.catalog()),
+        remembered,
+        token: token_file(config).read(),
+    };
+    Ok(Life::start(config.life.clone(), start, now_us))
 }
 
 fn remembered_path(state_dir: &Path) -> PathBuf {
