@@ -135,7 +135,7 @@ fn order_is_judged_by_when_ticks_were_sent_and_else_by_when_they_were_due() {
 fn verdicts_of_consecutive_spans_add_up() {
     let journal = [made(1, 1.0, true), made(2, 2.0, true), made(4, 4.0, true)];
     let other = JournalTick { con_id: 4, ..made(2, 2.0, true) };
-    let whole = compare(&[&journal[..], &[other.clone()]].concat(), &[stored(4, 4.5)], (1, 6));
+    let whole = compare(&[&journal[..], std::slice::from_ref(&other)].concat(), &[stored(4, 4.5)], (1, 6));
     let mut parts = compare(&journal, &[], (1, 2));
     parts.append(compare(&[&journal[..], &[other]].concat(), &[], (2, 4)));
     parts.append(compare(&journal, &[stored(4, 4.5)], (4, 6)));
