@@ -27,6 +27,7 @@ var dependencies = []dependency{
 	{"ip", "iproute2", "the node's network"},
 	{"buildah", "buildah", "builds images without an engine"},
 	{"mmdebstrap", "mmdebstrap", "makes the base image without a registry"},
+	{"pip3", "python3-pip", "installs the Python clients that test the simulator"},
 }
 
 // cniFolder is where Debian puts the network plugins.

@@ -14,8 +14,8 @@ use crate::support::Gateway;
 /// Longest run of a script: it takes some 30 s, most of it waiting for five-second bars and for silence.
 const LONGEST: Duration = Duration::from_secs(240);
 
-/// Oldest Python that the pinned packages support.
-const PYTHON: &str = "3.11";
+/// Oldest minor version of Python 3 that the pinned packages support.
+const OLDEST_PYTHON: u32 = 11;
 
 /// What a script printed, one object a line.
 pub struct Report(Vec<Value>);
@@ -86,8 +86,10 @@ fn here() -> PathBuf {
 /// The directory with the packages: found in the cache, else installed.
 fn packages() -> PathBuf {
     let requirements = here().join("requirements.txt");
-    let version = output(Command::new("python3").args(["-c", "import sys; print(*sys.version_info[:2], sep='.')"]));
-    let version = version.unwrap_or_else(|error| panic!("the tests need Python {PYTHON} or newer: {error}"));
+    let version = output(Command::new("python3").args(["-c", "import sys; print(sys.version_info.minor)"]));
+    let version = version.unwrap_or_else(|error| panic!("is python3 installed? {error}"));
+    let new_enough = version.parse().is_ok_and(|minor: u32| minor >= OLDEST_PYTHON);
+    assert!(new_enough, "the Python clients need Python 3.{OLDEST_PYTHON} or newer, not 3.{version}");
     let mut hasher = DefaultHasher::new();
     (fs::read(&requirements).unwrap(), &version).hash(&mut hasher);
     let cache = cache().join("python-clients");
@@ -132,8 +134,11 @@ fn install(requirements: &Path, target: &Path, environment: &Path) {
         Err(_) => output(Command::new(own).args(["-m", "venv"]).arg(environment))
             .and_then(|_| pip(&environment.join("bin/python3"))),
     };
+    let _ = fs::remove_dir_all(environment);
     if let Err(error) = installed {
-        panic!("cannot install the Python clients; is python3-pip or python3-venv installed? {error}");
+        panic!(
+            "cannot install the Python clients; is python3-pip or python3-venv installed (`make deps` does it on Debian)? {error}"
+        );
     }
 }
 
