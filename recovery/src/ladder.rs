@@ -3,9 +3,7 @@
 use std::{cell::OnceCell, time::Duration};
 
 use jiff::Timestamp;
-use marketstream_crds::{
-    ActionKind, ActionState, Cause, Incident, Reset, Rung, Scope, Session, StreamState, StreamStatus, TradingMode,
-};
+use marketstream_crds::{ActionKind, ActionState, Cause, Incident, Rung, Scope, Session, StreamState, StreamStatus};
 
 use crate::{
     policy::Policy,
@@ -60,7 +58,7 @@ pub(crate) enum Refusal {
 
 /// The ladder of one MarketStream at one moment.
 pub(crate) struct Ladder<'a> {
-    view: &'a View<'a>,
+    pub(crate) view: &'a View<'a>,
     policy: &'a Policy,
     now: Timestamp,
     windows: OnceCell<Windows>,
@@ -264,55 +262,6 @@ impl<'a> Ladder<'a> {
         let action = self.view.status.action.as_ref().filter(|action| action.incident == incident.id);
         let ack = self.view.streamer().and_then(|streamer| streamer.action.as_ref());
         action.zip(ack).is_some_and(|(action, ack)| action.id == ack.id && ack.state == ActionState::Failed)
-    }
-
-    /// The incident's next reset: each strength after the weaker one did not help, then from the weakest again.
-    fn strength(&self, incident: &Incident) -> Act {
-        let strengths = self.strengths(&rule(incident.cause));
-        let last = incident.rungs.iter().rev().find(|rung| rung.level == RESET);
-        // What a refused roll stands for is a roll.
-        let used = last.map(|rung| rung.action.unwrap_or(ActionKind::RollPod));
-        let used = used.and_then(|kind| strengths.iter().position(|strength| *strength == kind));
-        let next = used.map_or(0, |used| (used + 1) % strengths.len().max(1));
-        match strengths.get(next) {
-            Some(ActionKind::RollPod) if self.costs_login() => Act::RefuseRoll(Refusal::Login),
-            Some(kind) => Act::Do(*kind),
-            None => Act::Tell,
-        }
-    }
-
-    /// The resets that the cause, the spec and the gateway allow, the weakest first.
-    fn strengths(&self, rule: &Rule) -> Vec<ActionKind> {
-        let rolls = rule.reset.contains(&ActionKind::RollPod);
-        let wanted = |kind: ActionKind| match self.reset() {
-            // A cause that forbids it gets the strongest that it allows.
-            Reset::RollPod => kind == ActionKind::RollPod || !rolls,
-            Reset::Stepwise => true,
-            Reset::Reconnect => kind == ActionKind::Reconnect,
-        };
-        let sidecar = self.view.spec.gateway.sidecar.is_some();
-        let possible = |kind: ActionKind| match kind {
-            // Nobody but its owner can restart an external gateway; a new pod is then no more than a new streamer.
-            ActionKind::RollPod => sidecar || rule.reset.contains(&ActionKind::Reconnect),
-            ActionKind::RestartGateway => sidecar && self.view.commands(),
-            ActionKind::Reconnect | ActionKind::RestartStreams => true,
-        };
-        rule.reset.iter().copied().filter(|kind| wanted(*kind) && possible(*kind)).collect()
-    }
-
-    /// A live gateway keeps its login over a roll only if it hears the command to pause.
-    fn costs_login(&self) -> bool {
-        self.view.trading_mode() == Some(TradingMode::Live) && !self.view.commands()
-    }
-
-    /// `spec.recovery.reset`, or its default for the kind of gateway.
-    fn reset(&self) -> Reset {
-        let default = match self.view.trading_mode() {
-            Some(TradingMode::Paper) => Reset::RollPod,
-            Some(TradingMode::Live) => Reset::Stepwise,
-            None => Reset::Reconnect,
-        };
-        self.view.spec.recovery.reset.unwrap_or(default)
     }
 }
 

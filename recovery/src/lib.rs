@@ -14,6 +14,7 @@ mod incidents;
 pub mod ladder;
 mod notice;
 mod policy;
+mod resets;
 mod rules;
 mod view;
 mod windows;

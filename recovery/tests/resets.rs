@@ -23,7 +23,7 @@ fn stepwise_tries_each_strength_after_the_weaker_one_failed_its_verification() {
     assert_eq!(world.done()[..4], expected);
     // The new pod runs after 3 s; then its roll is verified.
     assert_eq!(world.rungs().last().map(|(level, _)| *level), Some(4));
-    assert!(world.rungs().iter().any(|rung| *rung == (4, 60.0 + 510.0 + 3.0 + 180.0)), "{:?}", world.rungs());
+    assert!(world.rungs().contains(&(4, 60.0 + 510.0 + 3.0 + 180.0)), "{:?}", world.rungs());
 }
 
 #[test]
