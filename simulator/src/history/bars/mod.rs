@@ -41,6 +41,9 @@ pub struct Bar {
     pub ticks: i32,
 }
 
+/// Smallest units of a size in a whole: no contract has a finer one.
+const UNITS: f64 = 1e8;
+
 impl Bar {
     /// A bar without a tick.
     pub(crate) fn of(price: f64, start_s: i64, date: Option<Date>) -> Self {
@@ -52,7 +55,8 @@ impl Bar {
         self.high = self.high.max(price);
         self.low = self.low.min(price);
         self.close = price;
-        self.volume += size;
+        // Sizes are multiples of a unit, and so are their sums: without a residue of binary fractions.
+        self.volume = ((self.volume + size) * UNITS).round() / UNITS;
         self.turnover += price * size;
         self.ticks += 1;
     }
