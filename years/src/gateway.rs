@@ -69,7 +69,8 @@ impl Gateway {
 
     /// Ends the process; it starts again at `again`. `token`: it ended in order, and kept its login.
     pub fn end(&mut self, again: Option<Ms>, token: bool) {
-        self.token = token;
+        // One that had not logged in yet has not used its token.
+        self.token = token || (self.token && matches!(self.process, Process::Booting(_)));
         self.process = Process::Down(again);
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     brain::{Alarm, Deed},
-    clock::{MINUTE, Ms, SECOND},
+    clock::{DAY, HOUR, MINUTE, Ms, SECOND},
     fault::{Fault, Kind, Strength},
     market::{Mask, members},
     rules::{self, Need, Situation},
@@ -31,6 +31,10 @@ pub struct Oracle {
     light: Ms,
     excuse_ends: Ms,
     last_deed: Ms,
+    /// When each was done last.
+    deeds: BTreeMap<Strength, Ms>,
+    /// When pods were replaced.
+    rolls: Vec<Ms>,
     resubscribed: BTreeMap<usize, Ms>,
     heard: BTreeMap<usize, Ms>,
 }
@@ -51,6 +55,8 @@ struct Case {
 
 /// What ended so recently may still be acted upon, beyond the age of the report.
 const AFTERMATH: Ms = 5 * SECOND;
+/// A login takes so long once nothing stands in its way.
+const LOGIN: Ms = 30 * SECOND;
 /// An action of our own may keep data away for so long before that is no excuse any more.
 const OWN_OUTAGE: Ms = 4 * MINUTE;
 /// A stream that ticked within this time is plainly healthy.
@@ -78,6 +84,8 @@ impl Oracle {
         let unwatched = !world.operator_runs();
         // What comes while nothing can be stored is lost anyway, and while requests pause none can be made.
         let full = !world.writable() || world.pacing();
+        // Which farm serves which contract is not told: what falls silent while one is broken may be its.
+        let farm = world.farm_broken();
         let own = world.own_outage.is_some_and(|since| now - since < OWN_OUTAGE);
         for position in 0..world.active.len() {
             let active = world.active[position];
@@ -99,10 +107,11 @@ impl Oracle {
             let others = silent_too.fold(0, |mask, other| mask | other.blocking);
             let cut = !world.reports_arrive() && !rules::about_reports(&active.fault.kind);
             let alone = active.blocking & expected & !others != 0;
-            let hurts = !unwatched
-                && !cut
-                && (rules::hurts_always(&active.fault.kind) && active.residual.is_none() || alone && !own && !full)
-                || (active.fault.kind == Kind::DiskFull && world.delivering() & expected != 0 && !unwatched && !cut);
+            let kind = active.fault.kind;
+            let always = rules::hurts_always(&kind) && active.residual.is_none();
+            let unrecorded = kind == Kind::DiskFull && world.delivering() & expected != 0;
+            let held = own || full || (farm && kind == Kind::Silent);
+            let hurts = !unwatched && !cut && (always || unrecorded || (alone && !held));
             case.hurts_since = if hurts { case.hurts_since.or(Some(now)) } else { None };
             case.first = case.first.or(case.hurts_since);
             for alarm in &self.alarms {
@@ -151,6 +160,7 @@ impl Oracle {
             hurting: active.blocking & expected,
             residual_for: active.residual.map(|since| now - since),
             since_deed: now - self.last_deed.max(self.excuse_ends),
+            rolls: self.rolls.iter().rev().take_while(|roll| now - **roll < DAY + HOUR).count(),
             shift: 0,
         }
         .sized(world)
@@ -202,7 +212,7 @@ impl Oracle {
             }
         }
         self.buried = world.over.len();
-        self.recent.retain(|(_, seen)| now - seen < 5 * MINUTE);
+        self.recent.retain(|(_, seen)| now - seen < 30 * MINUTE);
     }
 
     /// What people are told.
@@ -214,7 +224,13 @@ impl Oracle {
                 continue;
             }
             self.critical.push(alarm.id);
-            let past = self.recent.iter().filter(|(_, until)| now - until <= MINUTE + world.lateness());
+            // What has not ticked since its fault ended still looks like it.
+            let unheard_since = |streams: Mask, until: Ms| {
+                members(streams).any(|index| self.heard.get(&index).is_none_or(|heard| *heard < until))
+            };
+            let past = self.recent.iter().filter(|(active, until)| {
+                now - until <= MINUTE + world.lateness() || unheard_since(active.fault.streams & alarm.streams, *until)
+            });
             let known: Vec<Active> = world.active.iter().copied().chain(past.map(|(active, _)| *active)).collect();
             let justified = known.iter().any(|active| {
                 let concerns = active.fault.streams == 0 || active.fault.streams & alarm.streams != 0;
@@ -247,16 +263,30 @@ impl Oracle {
     ) {
         self.tally.made += 1;
         self.last_deed = now;
-        let past = self.recent.iter().filter(|(_, until)| *until + AFTERMATH >= seen).map(|(active, _)| *active);
+        if deed.strength == Strength::RollPod {
+            self.rolls.push(now);
+        }
+        // A gateway that was held up by a fault is a while behind its end.
+        let aftermath = if world.gateway.is_up() { AFTERMATH } else { LOGIN };
+        let past = self.recent.iter().filter(|(_, until)| *until + aftermath >= seen).map(|(active, _)| *active);
         let new = world.active.iter().copied().filter(|active| !self.cases.contains_key(&active.index));
         let relevant: Vec<Active> = self.current.iter().copied().chain(past).chain(new).collect();
         let healthy = streamer.map_or(0, |streamer| {
             let ticked = |index: &usize| streamer.entries[*index].last_tick.is_some_and(|tick| now - tick < HEALTHY);
-            members(world.delivering() & world.expected()).filter(ticked).fold(0, |mask, i| mask | 1 << i)
+            let ended = self.recent.iter().filter(|(_, until)| *until >= seen);
+            let doubtful = ended.fold(0, |mask, (active, _)| mask | active.blocking);
+            members(world.delivering() & world.expected() & !doubtful).filter(ticked).fold(0, |mask, i| mask | 1 << i)
         });
-        let tried = self.tried(&relevant);
-        let looks =
-            rules::Looks { healthy, dark: self.dark.is_some(), tried, connected: streamer.is_some_and(Streamer::up) };
+        let last_heard = |streams: Mask| members(streams).filter_map(|index| self.heard.get(&index).copied()).max();
+        let hurting = relevant.iter().fold(0, |mask, active| mask | active.blocking);
+        let in_silence = |at: Ms| last_heard(hurting & world.expected()).is_none_or(|heard| at > heard);
+        let again = self.deeds.iter().filter(|(_, at)| in_silence(**at)).map(|(strength, _)| *strength).max();
+        let looks = rules::Looks {
+            healthy,
+            silent_for: last_heard(world.expected()).map_or(Ms::MAX, |heard| now - heard),
+            tried: self.tried(&relevant).max(again),
+            connected: streamer.is_some_and(Streamer::up),
+        };
         let (verdict, why) = rules::judge(&deed, &relevant, world, &looks, now);
         let verdict = match verdict {
             Verdict::Undecidable => self.undecidable(deed, now),
@@ -277,6 +307,7 @@ impl Oracle {
                 case.tried = case.tried.max(Some(deed.strength));
             }
         }
+        self.deeds.insert(deed.strength, now);
         self.tally.found(now, verdict, rules::blame(&relevant), why);
         trace.note(now, || {
             format!("  ACTION {:?} on {} streams: {verdict:?}: {why}", deed.strength, deed.streams.count_ones())

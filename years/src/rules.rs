@@ -3,7 +3,7 @@
 //! The times are those that the ladder's description promises (thresholds, verification of what was tried before), with
 //! room for the way of a report. They are written from the description, not from the code that decides.
 
-use marketstream_crds::Reset;
+use marketstream_crds::{LoginState, Reset};
 
 use crate::{
     brain::Deed,
@@ -27,6 +27,13 @@ const OVERDUE: Ms = 45 * SECOND;
 /// A link that is down for so long outside of the windows may be stuck.
 const STUCK: Ms = 30 * MINUTE;
 
+/// After a window's end the link is looked at again.
+const MARGIN: Ms = 5 * MINUTE;
+/// By then it has been.
+const LOOKED: Ms = MARGIN + ROOM;
+/// Pods that may be replaced in a day.
+const ROLLS: usize = 6;
+
 /// What a fault asks for now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
@@ -49,6 +56,8 @@ pub(crate) struct Situation {
     pub(crate) hurting: Mask,
     pub(crate) residual_for: Option<Ms>,
     pub(crate) since_deed: Ms,
+    /// Pods replaced within a day.
+    pub(crate) rolls: usize,
     /// How much later the ladder of its streams is, in all.
     pub(crate) shift: Ms,
 }
@@ -108,14 +117,14 @@ pub(crate) fn worth_a_call(kind: &Kind) -> bool {
 
 /// IBKR's nightly resets, 00:15 to 01:45 in New York, its weekend reset, Friday 23:00 to 03:00, and the gateway's restart
 /// a minute before midnight. Five minutes later the link is looked at again.
-fn in_window(now: Ms, world: &World) -> bool {
+fn in_window(now: Ms, world: &World, margin: Ms) -> bool {
     let after = |starts: &[Ms], length: Ms| {
         let index = starts.partition_point(|start| *start <= now);
         index > 0 && now - starts[index - 1] < length
     };
-    after(&world.windows.resets, 90 * MINUTE + 8 * MINUTE)
-        || after(&world.windows.weekends, 4 * 60 * MINUTE + 8 * MINUTE)
-        || after(&world.windows.restarts, 6 * MINUTE + 8 * MINUTE)
+    after(&world.windows.resets, 90 * MINUTE + margin)
+        || after(&world.windows.weekends, 4 * 60 * MINUTE + margin)
+        || after(&world.windows.restarts, 6 * MINUTE + margin)
 }
 
 /// What a fault asks for.
@@ -135,7 +144,9 @@ pub(crate) fn need(active: &Active, world: &World, situation: &Situation, now: M
         Kind::Login => Need::Critical(5 * MINUTE + ROOM),
         Kind::DiskFull | Kind::ApiCut | Kind::NodeLost => Need::Critical(CRITICAL_AFTER + OVERDUE + ROOM),
         Kind::Refused(Refusal::Pacing) => Need::None,
-        Kind::Upstream(_) | Kind::Farm { .. } | Kind::Crash | Kind::Wedged if in_window(now, world) => Need::None,
+        Kind::Upstream(_) | Kind::Farm { .. } | Kind::Crash | Kind::Wedged if in_window(now, world, LOOKED) => {
+            Need::None
+        }
         Kind::Silent | Kind::Hang { .. } | Kind::Wedged => match active.cure {
             Cure::Deed(Strength::Resubscribe) => {
                 Need::Deed(Strength::Resubscribe, RESTART_AFTER + ROOM + situation.shift)
@@ -155,6 +166,9 @@ fn wide(strength: Strength, active: &Active, world: &World, situation: &Situatio
     let rung = chain.iter().copied().find(|rung| *rung >= strength)?;
     let deaf = matches!(active.fault.kind, Kind::Hang { command: false } | Kind::Wedged);
     if deaf && world.manifest.house == House::Live && rung >= Strength::RestartGateway {
+        return None;
+    }
+    if rung == Strength::RollPod && situation.rolls >= ROLLS {
         return None;
     }
     let before: Ms = chain
@@ -187,8 +201,8 @@ pub(crate) fn noticed_by(active: &Active, world: &World, situation: &Situation) 
 pub(crate) struct Looks {
     /// Streams that plainly flow.
     pub(crate) healthy: Mask,
-    /// Everything that should flow is stopped.
-    pub(crate) dark: bool,
+    /// For how long nothing that should flow has ticked.
+    pub(crate) silent_for: Ms,
     /// The strongest action that was tried against the fault before.
     pub(crate) tried: Option<Strength>,
     /// There is a session.
@@ -203,9 +217,10 @@ pub(crate) fn cures(deed: &Deed, active: &Active) -> bool {
     active.blocking != 0 && active.cure.by(deed.strength) && meant && !coming
 }
 
-/// Whether all that a fault stops is stopped by others, too, which the action does not end.
-fn masked(active: &Active, deed: &Deed, relevant: &[Active]) -> bool {
-    let others = relevant.iter().filter(|other| other.index != active.index && !cures(deed, other));
+/// Whether all that a fault stops is stopped by others, too, which tell that they are there and which the action does
+/// not end.
+fn masked(active: &Active, deed: &Deed, relevant: &[Active], alike: impl Fn(&Active) -> bool) -> bool {
+    let others = relevant.iter().filter(|other| other.index != active.index && !cures(deed, other) && !alike(other));
     let stopped = others.fold(0, |mask, other| mask | other.blocking);
     active.blocking & !stopped == 0
 }
@@ -229,27 +244,31 @@ pub(crate) fn judge(
     }
     let login = relevant.iter().any(|active| active.fault.kind == Kind::Login && active.residual.is_none());
     let starts_gateway = deed.strength >= Strength::RestartGateway;
-    let in_order = world.gateway.is_up() && world.command_port();
     if starts_gateway && login {
         return (Verdict::Harmful, "a login waits for a person already");
     }
-    if deed.strength == Strength::RollPod && world.manifest.house == House::Live && !in_order {
+    if deed.strength == Strength::RollPod && world.manifest.house == House::Live && !world.command_port() {
         return (Verdict::Harmful, "a live gateway that ends out of order costs a login");
     }
     if looks.healthy != 0 {
         return (Verdict::Harmful, "a reset cut healthy streams");
     }
-    if let Some(active) = relevant.iter().find(|active| cures(deed, active) && !masked(active, deed, relevant)) {
+    let alike = |active: &Active| reset_alike(active, world, looks, now);
+    let ends = |active: &&Active| cures(deed, active) && !masked(active, deed, relevant, alike);
+    if let Some(active) = relevant.iter().find(ends) {
+        let helps = |weaker: Strength| {
+            let others = relevant.iter().filter(|other| other.index != active.index && !other.cure.by(weaker));
+            active.cure.by(weaker) && active.blocking & !others.fold(0, |mask, other| mask | other.blocking) != 0
+        };
         let cheaper = chain(world).iter().any(|weaker| {
             let possible = looks.connected || *weaker >= Strength::RestartGateway && world.command_port();
-            *weaker < deed.strength && active.cure.by(*weaker) && looks.tried < Some(*weaker) && possible
+            *weaker < deed.strength && helps(*weaker) && looks.tried < Some(*weaker) && possible
         });
         return match cheaper {
             true => (Verdict::Harmful, "a weaker action would have been enough"),
             false => (Verdict::Needed, "it ends the fault"),
         };
     }
-    let alike = |active: &Active| reset_alike(active, world, looks, now);
     match unexplained(relevant, Mask::MAX, alike) {
         Some(true) => (Verdict::Allowed, "no client could tell that it would not help"),
         Some(false) => (Verdict::Needless, "the cause was told, and no reset ends it"),
@@ -273,13 +292,13 @@ fn resubscription(deed: &Deed, relevant: &[Active], looks: &Looks) -> (Verdict, 
     if looks.healthy & deed.streams != 0 {
         return (Verdict::Harmful, "a healthy stream was cut");
     }
-    if relevant.iter().any(|active| cures(deed, active) && !masked(active, deed, relevant)) {
-        return (Verdict::Needed, "it ends the fault");
-    }
     let alike = |active: &Active| match active.fault.kind {
         Kind::Silent | Kind::Farm { .. } | Kind::Hang { .. } | Kind::Competing { told: false } => true,
         _ => active.residual.is_some(),
     };
+    if relevant.iter().any(|active| cures(deed, active) && !masked(active, deed, relevant, alike)) {
+        return (Verdict::Needed, "it ends the fault");
+    }
     match unexplained(relevant, deed.streams, alike) {
         Some(true) => (Verdict::Allowed, "no client could tell that it would not help"),
         Some(false) => (Verdict::Needless, "the cause was told, and a new request does not end it"),
@@ -289,11 +308,15 @@ fn resubscription(deed: &Deed, relevant: &[Active], looks: &Looks) -> (Verdict, 
 
 /// Whether a fault that a reset does not end looks like one that it does.
 fn reset_alike(active: &Active, world: &World, looks: &Looks, now: Ms) -> bool {
-    let dark = looks.dark && now - active.fault.begin >= RESET_AFTER - MINUTE;
+    let dark = looks.silent_for >= RESET_AFTER - MINUTE;
+    let displaced = world.gateway.login.0 == LoginState::ExistingSession;
     match active.fault.kind {
         Kind::Login if active.residual.is_none() => false,
         // A gateway that hangs tells nothing.
         _ if world.hung() => true,
+        Kind::Competing { .. } if displaced => false,
+        Kind::Competing { .. } | Kind::Farm { .. } | Kind::Refused(_) if !world.talks() => true,
+        Kind::Upstream(_) if !active.told => true,
         Kind::Silent | Kind::Competing { told: false } => dark,
         Kind::Hang { .. } => true,
         Kind::Crash | Kind::Wedged | Kind::NodeLost | Kind::DailyRestart | Kind::Login => {
@@ -301,7 +324,7 @@ fn reset_alike(active: &Active, world: &World, looks: &Looks, now: Ms) -> bool {
             world.manifest.house != House::External && long
         }
         Kind::Upstream(_) if active.residual.is_none() => {
-            !in_window(now, world) && now - active.fault.begin >= STUCK - MINUTE
+            !in_window(now, world, MARGIN - MINUTE) && now - active.fault.begin >= STUCK - MINUTE
         }
         Kind::Upstream(_) | Kind::Farm { .. } => active.residual.is_some() && dark,
         _ => false,

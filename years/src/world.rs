@@ -38,6 +38,8 @@ pub struct Active {
     pub blocking: Mask,
     /// What ends it now.
     pub cure: Cure,
+    /// A client was told of it.
+    pub told: bool,
     /// What it left behind: its origin is gone, and requests, a session or a start are still missing.
     pub residual: Option<Ms>,
 }
@@ -201,7 +203,8 @@ impl World {
         if !matches!(fault.kind, Kind::Silent) && self.active.iter().any(same) {
             return self.over.push((index, now));
         }
-        let mut active = Active { index, fault, blocking: fault.streams, cure: fault.cure, residual: None };
+        let told = self.talks();
+        let mut active = Active { index, fault, blocking: fault.streams, cure: fault.cure, told, residual: None };
         let up = self.gateway.is_up();
         match fault.kind {
             Kind::Upstream(_) => self.notice(1100, ""),
@@ -319,7 +322,7 @@ impl World {
         self.faults.insert(self.upcoming, fault);
         let index = self.upcoming;
         self.upcoming += 1;
-        self.active.push(Active { index, fault, blocking: all, cure: Cure::Nothing, residual: None });
+        self.active.push(Active { index, fault, blocking: all, cure: Cure::Nothing, told: true, residual: None });
     }
 
     fn gateway_ends(&mut self, again: Option<Ms>, token: bool) {
@@ -328,7 +331,8 @@ impl World {
         self.signals.push(Signal::Gateway);
         // The next process starts afresh.
         self.cured(Strength::RestartGateway);
-        let of_process = |active: &&mut Active| matches!(active.fault.kind, Kind::Hang { .. } | Kind::Login);
+        let of_process =
+            |active: &&mut Active| matches!(active.fault.kind, Kind::Hang { .. } | Kind::Login | Kind::Wedged);
         for active in self.active.iter_mut().filter(of_process) {
             active.blocking = 0;
         }
@@ -436,6 +440,12 @@ impl World {
         !self.is(|kind| *kind == Kind::DiskFull)
     }
 
+    /// Whether a farm is known to be broken.
+    #[must_use]
+    pub fn farm_broken(&self) -> bool {
+        self.is(|kind| matches!(kind, Kind::Farm { .. }))
+    }
+
     /// Whether requests pause, since they came too fast.
     #[must_use]
     pub fn pacing(&self) -> bool {
@@ -507,11 +517,14 @@ impl World {
 
     /// A new session is told what is broken.
     fn greet(&mut self) {
-        let broken = self.active.iter().filter(|active| active.residual.is_none());
-        let notices = broken.filter_map(|active| match active.fault.kind {
-            Kind::Upstream(_) => Some(Signal::Notice(2110, "")),
-            Kind::Farm { name, .. } => Some(Signal::Notice(2103, name)),
-            _ => None,
+        let broken = self.active.iter_mut().filter(|active| active.residual.is_none());
+        let notices = broken.filter_map(|active| {
+            active.told = true;
+            match active.fault.kind {
+                Kind::Upstream(_) => Some(Signal::Notice(2110, "")),
+                Kind::Farm { name, .. } => Some(Signal::Notice(2103, name)),
+                _ => None,
+            }
         });
         let notices: Vec<Signal> = notices.collect();
         self.signals.extend(notices);
