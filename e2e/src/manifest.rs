@@ -29,6 +29,7 @@ impl Manifest {
     pub fn sidecar(cluster: &Cluster, name: &str) -> Result<Self> {
         let mut template: Value = serde_saphyr::from_str(TEMPLATE).context("manifests/scenario.yaml")?;
         template["metadata"]["name"] = json!(name);
+        template["spec"]["gateway"]["sidecar"]["autoRestartTime"] = json!(far_from_now()?);
         Ok(Self(template)
             .set("/spec/gateway/sidecar/image", json!(cluster.image("ib-gateway-sim")))
             .login(&login(name)))
@@ -107,6 +108,13 @@ impl Manifest {
     pub fn value(&self) -> &Value {
         &self.0
     }
+}
+
+/// A time of day in the gateway's zone that no scenario reaches: the simulator restarts daily, as the original does.
+fn far_from_now() -> Result<String> {
+    let zone = jiff::tz::TimeZone::get("America/New_York")?;
+    let then = jiff::Timestamp::now().to_zoned(zone).checked_add(jiff::Span::new().hours(12))?;
+    Ok(then.strftime("%I:%M %p").to_string())
 }
 
 /// Name of the login Secret that the scenarios make for a MarketStream.

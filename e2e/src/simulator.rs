@@ -95,10 +95,22 @@ impl Simulator {
         self.begin(json!({"kind": "competing"})).await
     }
 
-    async fn begin(&self, fault: Value) -> Result<u64> {
+    /// Begins a fault, as `POST /faults` takes it; returns its number.
+    ///
+    /// # Errors
+    /// When the simulator cannot be reached or refuses.
+    pub async fn begin(&self, fault: Value) -> Result<u64> {
         let answer = self.send(Method::POST, "/faults", fault.to_string().into_bytes()).await?;
         let answer: Value = serde_json::from_str(&answer).with_context(|| format!("the answer to {fault}"))?;
         answer["id"].as_u64().with_context(|| format!("no id in the answer to {fault}: {answer}"))
+    }
+
+    /// Any call of the admin port with a JSON body.
+    ///
+    /// # Errors
+    /// When the simulator cannot be reached or refuses.
+    pub async fn post(&self, path: &str, body: Value) -> Result<()> {
+        self.send(Method::POST, path, body.to_string().into_bytes()).await.map(drop)
     }
 
     /// Ends a fault.
@@ -130,6 +142,14 @@ impl Simulator {
         let mut entries: Vec<Entry> = lines(&self.send(Method::GET, "/requests", Vec::new()).await?)?;
         entries.retain(|entry| entry.at_ms >= since_ms);
         Ok(entries)
+    }
+
+    /// The request log with all its fields, over all processes of this simulator.
+    ///
+    /// # Errors
+    /// When the simulator cannot be reached.
+    pub async fn log(&self) -> Result<Vec<Value>> {
+        lines(&self.send(Method::GET, "/requests", Vec::new()).await?)
     }
 
     /// The request log from the beginning of that fault on.

@@ -80,8 +80,8 @@ async fn bad_neighbours_are_told_why_and_harm_nothing() -> Result<()> {
         stalled(&taken, "NameInUse", &["metadata.name", "Service", "taken"]).await?;
         let after = services.get("taken").await?;
         ensure!(after.spec == theirs.spec && after.metadata.labels == theirs.metadata.labels, "{after:#?}");
-        let pod = s.cluster.api::<Pod>(&s.namespace).get_opt("taken-0").await?;
-        ensure!(pod.is_none(), "a pod was started beside a Service that is not its own");
+        let theirs_pod = s.cluster.api::<Pod>(&s.namespace).get_opt("taken-0").await?;
+        ensure!(theirs_pod.is_none(), "a pod was started beside a Service that is not its own");
 
         // A Secret that is not there.
         let nobody = s.apply_alone(&s.sidecar("nobody")?.contract("sim1", SIM[0], &["BidAsk"])).await?;

@@ -2,9 +2,11 @@
 //! `cargo test -p marketstream-e2e --features cluster --test scenarios -- --test-threads 6`.
 
 mod bad_input;
+mod causes;
 mod contracts;
 mod delete;
 mod external;
+mod login;
 mod manifests;
 mod processes;
 mod session;
