@@ -75,6 +75,10 @@ SEED ?=
 year: ## Simulated years of faults, judged by their true causes (SEEDS=n; SEED=n replays one)
 	@cargo run --quiet --locked --release --package marketstream-years -- $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
+.PHONY: bench-simulator
+bench-simulator: ## How many ticks a second the simulator sends, beside a raw loop of the same bytes
+	@cargo bench --quiet --locked --package ib-gateway-sim --bench flood
+
 # --- Programs and images ----------------------------------------------------------------------------------------
 
 programs := $(CARGO_TARGET_DIR)/release
