@@ -16,6 +16,11 @@ const TICKS: u32 = 50_000;
 
 const KINDS: [(i32, TickType); 2] = [(1, TickType::BidAsk), (2, TickType::AllLast)];
 
+/// What a tick says, but for the flags, which do not go out when they are not set.
+fn numbers(fields: &Fields) -> [Option<f64>; 6] {
+    [fields.price, fields.size, fields.bid, fields.ask, fields.bid_size, fields.ask_size]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_tick_of_a_flood_comes_once_and_in_order() {
     let gateway = Gateway::start().await;
@@ -39,17 +44,21 @@ async fn every_tick_of_a_flood_comes_once_and_in_order() {
     let bursts = bursts.unwrap();
     let journal = gateway.journal(bursts[0], bursts[1] + 1).await;
     for ((_, kind), second) in KINDS.into_iter().zip(bursts) {
-        let came: Vec<&Fields> =
-            came.iter().filter(|tick| (tick.tick, tick.time_s) == (kind, second)).map(|tick| &tick.fields).collect();
+        let came: Vec<_> = came
+            .iter()
+            .filter(|tick| (tick.tick, tick.time_s) == (kind, second))
+            .map(|tick| numbers(&tick.fields))
+            .collect();
         let of_burst = |tick: &&JournalTick| (tick.tick, tick.second) == (kind, second) && !tick.sent.is_empty();
         let sent: Vec<&JournalTick> = journal.iter().filter(of_burst).collect();
         assert!(came.len() >= TICKS as usize);
-        assert_eq!(came, sent.iter().map(|tick| &tick.fields).collect::<Vec<_>>(), "{kind:?}");
+        // Not by `assert_eq`, which would print them all.
+        assert!(came == sent.iter().map(|tick| numbers(&tick.fields)).collect::<Vec<_>>(), "{kind:?}");
         assert_eq!(sent.iter().filter(|tick| tick.index >= FIRST_INDEX).count(), TICKS as usize);
         // Taken by the socket once each, in that order, and not before they were due.
         assert!(sent.iter().all(|tick| tick.sent.len() == 1 && tick.sent[0].at_us >= tick.at_us));
         assert!(sent.is_sorted_by_key(|tick| (tick.sent[0].at_us, tick.index)));
     }
     let gateway = gateway.restart().await;
-    assert_eq!(gateway.journal(bursts[0], bursts[1] + 1).await, journal);
+    assert!(gateway.journal(bursts[0], bursts[1] + 1).await == journal);
 }
