@@ -88,7 +88,8 @@ mod tests {
         assert_eq!(pages.answered(&[90], |_| None), Step::Stuck(161));
         let mut pages = Pages::new(100..=200);
         assert_eq!(pages.answered(&[], |_| Some(300)), Step::Complete, "nothing trades until after the end");
-        assert_eq!(Pages::new(1..=0).first(), Step::Complete);
+        let (from, to) = (1, 0);
+        assert_eq!(Pages::new(from..=to).first(), Step::Complete);
     }
 
     #[test]
