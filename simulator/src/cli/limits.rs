@@ -46,6 +46,15 @@ pub(super) struct Limits {
     /// Seconds between two tick-by-tick requests of one instrument.
     #[arg(long, env = "IB_SIM_TICK_BY_TICK_PAUSE")]
     tick_by_tick_pause: Option<u32>,
+    /// Order books at a time [default: 3, and more from 500 lines].
+    #[arg(long, env = "IB_SIM_DEPTH")]
+    depth: Option<u32>,
+    /// Whether history is paced: how many questions there may be in ten minutes, and how soon again.
+    #[arg(long, env = "IB_SIM_HISTORY_PACING")]
+    history_pacing: Option<bool>,
+    /// Questions to the history at a time, of one client.
+    #[arg(long, env = "IB_SIM_CONCURRENT_HISTORY")]
+    concurrent_history: Option<u32>,
     /// Clients at a time.
     #[arg(long, env = "IB_SIM_CLIENTS")]
     clients: Option<u32>,
@@ -68,6 +77,9 @@ impl Limits {
         config.messages_per_s = self.message_rate.unwrap_or(config.messages_per_s);
         config.tick_by_tick = self.tick_by_tick.unwrap_or(config.tick_by_tick);
         config.tick_by_tick_pause_s = self.tick_by_tick_pause.unwrap_or(config.tick_by_tick_pause_s);
+        config.depth = self.depth.unwrap_or(config.depth);
+        config.history_pacing = self.history_pacing.unwrap_or(config.history_pacing);
+        config.concurrent_history = self.concurrent_history.unwrap_or(config.concurrent_history);
         config.clients = self.clients.unwrap_or(config.clients);
         config.linger_s = self.linger;
         config.above_rate = match self.above_rate {

@@ -5,6 +5,7 @@ mod book;
 pub mod burst;
 pub mod calendar;
 pub mod catalog;
+mod depth;
 mod generate;
 pub mod hours;
 pub mod noise;
@@ -25,6 +26,7 @@ use recording::Recording;
 use tick::{Tick, TickType};
 
 pub use book::{DayFigures, LastTrade, TopOfBook};
+pub use depth::{DepthBook, DepthRow};
 
 /// One contract and one tick type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,5 +1,6 @@
 //! Whatever speaks by the clock for one request.
 
+use super::depth::Depth;
 use super::line::Line;
 use super::live_bars::{KeptUp, RealTimeBars};
 use crate::faults::Alteration;
@@ -12,6 +13,8 @@ use crate::wire::answer::Answer;
 pub enum Feed {
     /// A market data line.
     Line(Line),
+    /// An order book.
+    Depth(Depth),
     /// Bars of five seconds.
     RealTimeBars(RealTimeBars),
     /// Bars of the past that are kept up to date.
@@ -61,6 +64,7 @@ impl Feed {
     pub fn con_id(&self) -> i32 {
         match self {
             Self::Line(line) => line.con_id,
+            Self::Depth(depth) => depth.con_id,
             Self::RealTimeBars(bars) => bars.con_id,
             Self::KeptUp(bars) => bars.question.con_id,
         }
@@ -71,6 +75,7 @@ impl Feed {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Line(_) => "line",
+            Self::Depth(_) => "order book",
             Self::RealTimeBars(_) => "five-second bars",
             Self::KeptUp(_) => "bars kept up to date",
         }
@@ -87,6 +92,7 @@ impl Feed {
     pub fn next_us(&self) -> i64 {
         match self {
             Self::Line(line) => line.next_us(),
+            Self::Depth(depth) => depth.next_us(),
             Self::RealTimeBars(bars) => bars.next_us(),
             Self::KeptUp(bars) => bars.next_us(),
         }
@@ -97,6 +103,7 @@ impl Feed {
     pub fn step(&mut self, req_id: i32, market: &Market, faults: Interference, now_us: i64) -> Step {
         match self {
             Self::Line(line) => line.step(req_id, market, faults, now_us),
+            Self::Depth(depth) => depth.step(req_id, market, faults, now_us),
             Self::RealTimeBars(bars) => bars.step(req_id, market, faults, now_us),
             Self::KeptUp(bars) => bars.step(req_id, market, faults, now_us),
         }

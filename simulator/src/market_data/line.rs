@@ -154,7 +154,7 @@ impl Line {
 }
 
 /// Puts in what the client is to see instead.
-fn alter(book: &mut TopOfBook, faults: Interference) {
+pub(super) fn alter(book: &mut TopOfBook, faults: Interference) {
     let shown = |effect: Effect, body| effect.shown(&Tick { second: 0, offset_us: 0, index: 0, body }).body;
     if let Body::Quote(quote) = shown(faults.quotes, Body::Quote(book.quote.clone())) {
         book.quote = quote;

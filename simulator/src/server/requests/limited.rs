@@ -4,9 +4,9 @@ use super::super::sessions::Session;
 use super::{Call, Refusal, State};
 use crate::history::Question as Ticks;
 use crate::history::bars::{BarsQuestion, Size};
+use crate::lifecycle::Wants;
 use crate::limits::pacing::Question;
 use crate::limits::{Asks, ClientRefusal, Held, Line, Verdict};
-use crate::lifecycle::Wants;
 use crate::market_data::Feed;
 use crate::server::core::Core;
 
@@ -16,11 +16,11 @@ const LONGEST_PACED_BAR_S: i64 = 30;
 impl Session {
     /// What its requests take up.
     pub(in crate::server) fn held(&self) -> Held {
-        let feeds = self.feeds.values().filter(|subscribed| !subscribed.ended);
+        let feeds = || self.feeds.values().filter(|subscribed| !subscribed.ended).map(|subscribed| &subscribed.feed);
         Held {
-            market_data: feeds.filter(|subscribed| !matches!(subscribed.feed, Feed::KeptUp(_))).count(),
+            market_data: feeds().filter(|feed| matches!(feed, Feed::Line(_) | Feed::RealTimeBars(_))).count(),
             tick_by_tick: self.subscriptions.values().filter(|subscription| !subscription.ended).count(),
-            depth: 0,
+            depth: feeds().filter(|feed| matches!(feed, Feed::Depth(_))).count(),
         }
     }
 }

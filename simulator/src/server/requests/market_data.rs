@@ -81,7 +81,8 @@ impl Call<'_> {
             self.error(state, req_id, refusal);
             return false;
         }
-        let admitted = self.line(state, limits::Line::MarketData);
+        let line = if matches!(feed, Feed::Depth(_)) { limits::Line::Depth } else { limits::Line::MarketData };
+        let admitted = self.line(state, line);
         if let Err(refusal) = admitted.and_then(|()| self.reaches(state, Wants::MarketData, feed.con_id())) {
             self.error(state, req_id, refusal);
             return false;
@@ -95,14 +96,21 @@ impl Call<'_> {
 
     /// Ends a feed of the right kind.
     pub(super) fn cancel_feed(&self, state: &mut State, req_id: i32, is: fn(&Feed) -> bool) {
-        let Some(session) = state.sessions.get_mut(&self.number) else { return };
-        if session.feeds.get(&req_id).is_some_and(|subscribed| is(&subscribed.feed)) {
-            session.feeds.remove(&req_id);
-            self.log(state, Event::CancelFeed { req_id });
-        } else {
+        if !self.end_feed(state, req_id, is) {
             let text = format!("Can't find EId with tickerId:{req_id}");
             self.error(state, req_id, Refusal { code: 300, text });
         }
+    }
+
+    /// Ends a feed of the right kind, if there is one.
+    pub(super) fn end_feed(&self, state: &mut State, req_id: i32, is: fn(&Feed) -> bool) -> bool {
+        let Some(session) = state.sessions.get_mut(&self.number) else { return false };
+        let found = session.feeds.get(&req_id).is_some_and(|subscribed| is(&subscribed.feed));
+        if found {
+            session.feeds.remove(&req_id);
+            self.log(state, Event::CancelFeed { req_id });
+        }
+        found
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod bars;
 mod contracts;
+mod depth;
 mod details;
 mod history;
 mod limited;
@@ -36,7 +37,7 @@ pub(super) fn handle(core: &Core, number: u32, request: Result<Request, RequestE
         Ok(Request::TickByTick(request)) => call.subscribe_ticks(&mut state, &request),
         Ok(Request::CancelTickByTick(req_id)) => call.cancel_ticks(&mut state, req_id),
         Ok(Request::MarketData(request)) => call.market_data(&mut state, &request),
-        Ok(Request::MarketDepth(request)) => call.not_served(&state, 10, request.req_id),
+        Ok(Request::MarketDepth(request)) => call.market_depth(&mut state, &request),
         Ok(Request::RealTimeBars(request)) => call.real_time_bars(&mut state, &request),
         Ok(Request::HistoricalTicks(request)) => call.historical_ticks(&mut state, &request),
         Ok(Request::HistoricalData(request)) => call.historical_data(&mut state, &request),
@@ -46,8 +47,9 @@ pub(super) fn handle(core: &Core, number: u32, request: Result<Request, RequestE
         Ok(Request::CancelHistoricalTicks(req_id) | Request::CancelHistoricalData(req_id)) => {
             call.cancel_history(&mut state, req_id);
         }
+        Ok(Request::CancelMarketDepth(req_id)) => call.cancel_market_depth(&mut state, req_id),
         // The head time stamp is answered at once.
-        Ok(Request::CancelMarketDepth(_) | Request::CancelHeadTimestamp(_)) => {}
+        Ok(Request::CancelHeadTimestamp(_)) => {}
         Ok(Request::MarketDataType(request)) => call.market_data_type(&mut state, &request),
         Ok(Request::MarketDepthExchanges) => call.market_depth_exchanges(&state),
         Ok(Request::MarketRule(request)) => call.market_rule(&state, &request),
