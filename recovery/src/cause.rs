@@ -132,9 +132,10 @@ impl<'a> Evidence<'a> {
             return held.map(|stream| stream.silent_seconds).reduce(f64::min).map(|seconds| self.ago(seconds));
         }
         let login = streamer.login.as_ref().filter(|login| login.state == LoginState::ExistingSession)?;
-        let displaced =
-            !self.view.any_flows() && self.fresh(login.for_seconds, self.policy.competing_login_expires.get());
-        displaced.then(|| self.ago(login.for_seconds))
+        // Without a session nothing contradicts the log, however old its last word is.
+        let stands =
+            !self.view.connected() || self.fresh(login.for_seconds, self.policy.competing_login_expires.get());
+        (stands && !self.view.any_flows()).then(|| self.ago(login.for_seconds))
     }
 
     fn socket(&self, states: &[SocketState]) -> Option<Timestamp> {
