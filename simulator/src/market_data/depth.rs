@@ -101,6 +101,11 @@ fn changes<'a>(old: &'a [DepthRow], new: &'a [DepthRow]) -> Vec<Change<'a>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::market::MarketConfig;
+    use crate::market_data::Effect;
+
+    /// A moment, microseconds since the epoch.
+    const AT: i64 = 1_800_000_000_000_000;
 
     #[test]
     fn a_side_is_changed_row_by_row() {
@@ -111,5 +116,31 @@ mod tests {
         };
         assert_eq!(operations(changes(&old, &new)), [(1, UPDATE), (3, DELETE), (2, DELETE)]);
         assert_eq!(operations(changes(&new, &old)), [(1, UPDATE), (2, INSERT), (3, INSERT)]);
+    }
+
+    #[test]
+    fn what_was_withheld_is_followed_by_a_reset_and_the_whole_book() {
+        let market = Market::new(MarketConfig { always_open: true, ..MarketConfig::default() });
+        let mut depth = Depth::new(900_001, 5, false, AT);
+        let whole = depth.step(1, &market, Interference::default(), AT).answers;
+        assert!(whole.len() >= 8, "{whole:?}");
+        let silence = Interference { quotes: Effect::SILENCE, ..Interference::default() };
+        assert!(depth.step(1, &market, silence, AT).answers.is_empty());
+        let again = depth.step(1, &market, Interference::default(), AT).answers;
+        assert_eq!(again[0], Answer::error(1, RESET.0, RESET.1, AT / 1_000));
+        assert_eq!(again[1..], whole);
+        assert!(depth.step(1, &market, Interference::default(), AT).answers.is_empty());
+    }
+
+    #[test]
+    fn rows_get_worse_from_the_top_on() {
+        let market = Market::new(MarketConfig { always_open: true, ..MarketConfig::default() });
+        for at_us in (AT..).step_by(1_000_000).take(20) {
+            let top = market.top_of_book(900_001, at_us).unwrap();
+            let book = market.depth(900_001, &top, 20, at_us);
+            assert_eq!((book.bids[0].price, book.asks[0].price), (top.quote.bid, top.quote.ask));
+            assert!(book.bids.is_sorted_by(|above, below| above.price > below.price), "{book:?}");
+            assert!(book.asks.is_sorted_by(|above, below| above.price < below.price), "{book:?}");
+        }
     }
 }
