@@ -172,8 +172,8 @@ async fn cancel_stops_the_ticks() {
 async fn other_requests_get_an_error_with_their_id() {
     let gateway = Gateway::start().await;
     let client = gateway.client(1).await;
-    let mut book = client.market_depth(&sim_contract(SIM1), 5).subscribe().await.unwrap();
-    match within("an error", book.next()).await {
+    let mut profit = client.pnl(&"DU1".into(), None).await.unwrap();
+    match within("an error", profit.next()).await {
         Some(Err(ibapi::Error::Notice(notice))) => assert_eq!(notice.code, 321),
         other => panic!("{other:?}"),
     }
