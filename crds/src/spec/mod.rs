@@ -73,7 +73,7 @@ pub struct MarketStreamSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub maintenance_windows: Vec<MaintenanceWindow>,
-    /// How lost ticks are fetched again. Accepted and kept, not acted on before v0.2.
+    /// How lost ticks are fetched again.
     #[serde(default)]
     pub backfill: Backfill,
     /// Where ticks are stored.
