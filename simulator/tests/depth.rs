@@ -8,10 +8,12 @@ use futures::StreamExt;
 use ib_gateway_sim::clock::ClockSetting;
 use ib_gateway_sim::limits::LimitsConfig;
 use ib_gateway_sim::market::{Market, MarketConfig};
+use ib_gateway_sim::wire::pb;
 use ib_gateway_sim::{Config, Simulator};
 use ibapi::market_data::realtime::MarketDepths;
 use ibapi::prelude::*;
 use ibapi::subscriptions::SubscriptionItem;
+use support::raw::Raw;
 use support::*;
 
 /// A moment at which everything is open, microseconds since the epoch.
@@ -100,4 +102,17 @@ async fn a_book_has_1_to_20_rows() {
         let mut books = client.market_depth(&sim_contract(SIM1), rows).subscribe().await.unwrap();
         assert_eq!(first(&mut books).await.unwrap_err(), 321, "{rows}");
     }
+}
+
+#[tokio::test]
+async fn a_cancel_of_an_unknown_book_is_an_error() {
+    let (gateway, _) = gateway().await;
+    let mut raw = Raw::connect(&gateway, 1).await;
+    raw.send(11, &pb::AnyRequest { req_id: Some(7) }).await;
+    within("the error", async {
+        while !gateway.requests().await.iter().any(|line| line["code"] == 310 && line["req_id"] == 7) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    })
+    .await;
 }
