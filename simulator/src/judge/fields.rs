@@ -67,8 +67,7 @@ impl Key {
 }
 
 fn hash(fields: &Fields, hasher: &mut impl Hasher) {
-    let numbers =
-        [fields.price, fields.size, fields.bid, fields.ask, fields.bid_size, fields.ask_size, fields.mid];
+    let numbers = [fields.price, fields.size, fields.bid, fields.ask, fields.bid_size, fields.ask_size, fields.mid];
     numbers.map(|number| number.map(|number| (number + 0.0).to_bits())).hash(hasher);
     let flags = [fields.past_limit, fields.unreported, fields.bid_past_low, fields.ask_past_high];
     flags.map(|flag| flag.unwrap_or(false)).hash(hasher);

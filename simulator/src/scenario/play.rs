@@ -90,7 +90,9 @@ impl Play {
             let allowed = response.headers().get(header::ALLOW).and_then(|methods| methods.to_str().ok());
             match allowed {
                 Some(methods) if methods.split(',').any(|allowed| allowed == method) => {}
-                Some(methods) => return Err(format!("line {line}: admin.method: {path} takes {methods}, not {method}")),
+                Some(methods) => {
+                    return Err(format!("line {line}: admin.method: {path} takes {methods}, not {method}"));
+                }
                 None => return Err(format!("line {line}: admin.path: the admin port has no {path}")),
             }
         }

@@ -7,8 +7,8 @@ use super::core::{Core, State};
 use super::schedule::{Position, Schedule, Served};
 use super::sessions::Session;
 use crate::faults::FaultBook;
-use crate::lifecycle::Life;
 use crate::journal::sent::{Sent, SentTo};
+use crate::lifecycle::Life;
 use crate::market::tick::Tick;
 
 /// How long the pump rests at least: ticks that are due within this time go out together.
@@ -68,7 +68,14 @@ impl Pump {
     }
 
     /// Hands what is due to one connection, as far as there is room.
-    fn serve(&mut self, core: &Core, (faults, life): (&FaultBook, &Life), number: u32, session: &mut Session, now_us: i64) -> i64 {
+    fn serve(
+        &mut self,
+        core: &Core,
+        (faults, life): (&FaultBook, &Life),
+        number: u32,
+        session: &mut Session,
+        now_us: i64,
+    ) -> i64 {
         let (Some(client_id), Some(dialect)) = (session.client_id, session.dialect) else { return i64::MAX };
         if session.torn {
             return i64::MAX;
