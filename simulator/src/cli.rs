@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ib_gateway_sim::Config;
-use ib_gateway_sim::clock::ClockSetting;
+use ib_gateway_sim::clock::{ClockSetting, MAX_SPEED};
 use ib_gateway_sim::history::{HistoryConfig, Mode};
 use ib_gateway_sim::lifecycle::Mode as AccountKind;
 use ib_gateway_sim::market::MarketConfig;
@@ -150,6 +150,12 @@ pub(crate) struct Serve {
     /// Factor on the rates of the generated ticks.
     #[arg(long, env = "IB_SIM_RATE", default_value_t = 1.0, value_parser = rate)]
     rate: f64,
+    /// The time to begin at, such as 2026-11-24T14:30:00Z; now when absent.
+    #[arg(long, env = "IB_SIM_CLOCK", value_name = "TIME", value_parser = moment)]
+    clock: Option<Moment>,
+    /// Simulated seconds in a real one; 0 stands still.
+    #[arg(long, env = "IB_SIM_SPEED", default_value_t = 1.0, value_parser = speed)]
+    speed: f64,
     /// Historical ticks: exactly what was live, or late and altered as the original's are.
     #[arg(long, env = "IB_SIM_HISTORY", value_enum, default_value = "ideal")]
     history: Mode,
@@ -177,6 +183,21 @@ fn seconds(text: &str) -> Result<f64, String> {
     if (0.0..=86_400.0).contains(&seconds) { Ok(seconds) } else { Err("must be 0 to 86400".to_owned()) }
 }
 
+/// A moment of the command line; `None` when its variable is empty.
+type Moment = Option<jiff::Timestamp>;
+
+fn moment(text: &str) -> Result<Moment, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| "not a time: write for example 2026-11-24T14:30:00Z".to_owned())
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let speed: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.0..=MAX_SPEED).contains(&speed) { Ok(speed) } else { Err(format!("must be 0 to {MAX_SPEED}")) }
+}
+
 fn rate(text: &str) -> Result<f64, String> {
     let rate: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
     if rate > 0.0 && rate <= 1e6 { Ok(rate) } else { Err("must be more than 0 and at most 1000000".to_owned()) }
@@ -199,6 +220,10 @@ impl Serve {
         let time_zone = zone(&self.time_zone).with_context(|| format!("--time-zone {}: unknown", self.time_zone))?;
         let mut market =
             MarketConfig { seed: self.seed, rate: self.rate, always_open: self.always_open, ..Default::default() };
+        let begin = self.clock.flatten();
+        if let Some(begin) = begin {
+            market.today = begin.to_zoned(time_zone.clone()).date();
+        }
         let state_dir = state_dir.unwrap_or_else(|| "sim-state".into());
         // An empty variable is one that is not set.
         let scenario = self.scenario.filter(|path| !path.as_os_str().is_empty());
@@ -221,7 +246,7 @@ impl Serve {
             api: SocketAddr::new(self.listen, self.port.unwrap_or(port)),
             admin: SocketAddr::new(self.listen, self.admin_port),
             state_dir,
-            clock: ClockSetting::default(),
+            clock: ClockSetting { at_us: begin.map(jiff::Timestamp::as_microsecond), speed: self.speed },
             history: HistoryConfig { mode: self.history, lag_s: self.history_lag, ..HistoryConfig::default() },
             market,
             limits: self.limits.config(),
@@ -316,6 +341,8 @@ mod tests {
         for arguments in [
             &["--rate", "0"][..],
             &["--rate", "NaN"],
+            &["--speed", "-1"],
+            &["--clock", "noon"],
             &["--login-delay", "-1"],
             &["--trading-mode", "both"],
             &["--listen", "nowhere"],

@@ -247,3 +247,27 @@ fn the_help_names_every_command_and_variable() {
         assert!(text.contains(name), "{name}: {text}");
     }
 }
+
+#[tokio::test]
+async fn the_clock_is_set_at_the_start_and_while_it_runs() {
+    let state = tempfile::tempdir().unwrap();
+    let mut command = command();
+    command.args(["--no-login", "--clock", "2027-03-14T06:30:00Z", "--speed", "0", "--state-dir"]).arg(state.path());
+    let process = Process::start(command);
+    let clock = async |method: &str, body: &str| -> serde_json::Value {
+        let (status, text) = http(process.admin, method, "/clock", body).await;
+        assert_eq!(status, 200, "{text}");
+        serde_json::from_str(&text).unwrap()
+    };
+    assert_eq!(clock("GET", "").await, serde_json::json!({"at": "2027-03-14T06:30:00Z", "speed": 0.0}));
+    let set = clock("PUT", r#"{"at":"2027-11-07T05:30:00Z","speed":1000}"#).await;
+    assert_eq!(set["speed"], 1000.0);
+    within("an hour", async {
+        while clock("GET", "").await["at"].as_str().unwrap() < "2027-11-07T06:30:00Z" {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    let (status, text) = http(process.admin, "PUT", "/clock", r#"{"speed":-1}"#).await;
+    assert_eq!((status, text.contains("speed must be 0 to 100000")), (400, true), "{text}");
+}

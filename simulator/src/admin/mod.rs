@@ -13,9 +13,11 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::clock::ClockSetting;
 use crate::faults::{Fault, KINDS};
 use crate::journal::query;
 use crate::market::Stream;
@@ -42,6 +44,7 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
         .route("/sessions", get(sessions))
         .route("/requests", get(requests))
         .route("/journal", get(journal))
+        .route("/clock", get(clock).put(set_clock))
         .route("/faults", get(list_faults).post(begin_fault).delete(end_faults))
         .route("/faults/kinds", get(async || Json(KINDS)))
         .route("/faults/{id}", delete(end_fault))
@@ -93,6 +96,27 @@ async fn status(State(core): State<Arc<Core>>) -> Json<Value> {
         "faults": core.faults().len(),
         "ticks_sent": core.ticks_sent.load(Ordering::Relaxed),
     }))
+}
+
+async fn clock(State(core): State<Arc<Core>>) -> Json<Value> {
+    let now = jiff::Timestamp::from_microsecond(core.clock.now_us()).map(|now| now.to_string()).unwrap_or_default();
+    Json(json!({"at": now, "speed": core.clock.speed()}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClockSpec {
+    /// The moment; the real one when absent.
+    at: Option<jiff::Timestamp>,
+    speed: Option<f64>,
+}
+
+async fn set_clock(State(core): State<Arc<Core>>, body: Bytes) -> Result<Json<Value>, Problem> {
+    let ClockSpec { at, speed } =
+        serde_json::from_slice(&body).map_err(|error| Problem::bad(format!("bad body: {error}")))?;
+    let setting = ClockSetting { at_us: at.map(jiff::Timestamp::as_microsecond), speed: speed.unwrap_or(1.0) };
+    core.clock.set(setting).map_err(|error| Problem::bad(error.to_string()))?;
+    Ok(clock(State(core)).await)
 }
 
 async fn sessions(State(core): State<Arc<Core>>) -> Response {
