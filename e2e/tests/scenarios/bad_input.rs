@@ -110,6 +110,7 @@ async fn bad_neighbours_are_told_why_and_harm_nothing() -> Result<()> {
         manifest::make_login(&s.cluster, &s.namespace, &manifest::login("nobody")).await?;
         let repaired = nobody.flows().await?;
         ensure!(!repaired.is(types::STALLED), "{:#?}", repaired.condition(types::STALLED));
+        manifest::make_login(&s.cluster, &s.namespace, &manifest::login("taken")).await?;
         services.delete("taken", &DeleteParams::default()).await?;
         taken.flows().await?;
 

@@ -120,6 +120,7 @@ async fn a_broken_farm_concerns_its_own_streams_only() -> Result<()> {
         sim.post("/farms/usfuture", json!({"link": "down"})).await?;
         let ms = until_cause(&feed, Cause::FarmDown).await?;
         ensure!(ms.incidents()[0].streams == ["mnq/BidAsk"], "{:#?}", ms.incidents());
+        feed.until("people are warned", SHOWN, |ms| ms.level() >= 1).await?;
         sim.post("/farms/usfuture", json!({"link": "up"})).await?;
         feed.until("the incident is closed", 200, |ms| !newly_closed(ms, &before).is_empty()).await?;
         feed.flows().await?;
@@ -142,6 +143,8 @@ async fn a_hanging_gateway_is_named_and_found_again() -> Result<()> {
         let fault = feed.simulator().begin(json!({"kind": "hang"})).await?;
         let ms = until_cause(&feed, Cause::GatewayHung).await?;
         ensure!(!ms.is(types::CONNECTED), "{:#?}", ms.condition(types::CONNECTED));
+        // What passes before anybody was warned is no history.
+        feed.until("people are warned", SHOWN, |ms| ms.level() == 1).await?;
         feed.simulator().end(fault).await?;
         feed.until("the incident is closed", 200, |ms| !newly_closed(ms, &before).is_empty()).await?;
         let ms = feed.flows().await?;
