@@ -90,11 +90,11 @@ async fn a_lost_link_to_ibkr_is_waited_for_and_everything_is_asked_for_again() -
         let before = feed.flows().await?;
         let (pod, trace, sim) = (uid(&feed.pod().await?), feed.trace(), feed.simulator());
 
-        sim.post("/upstream", json!({"up": false, "data": "lost"})).await?;
+        sim.post("/upstream", json!({"up": false})).await?;
         let ms = until_cause(&feed, Cause::UpstreamDown).await?;
         ensure!(ms.incidents()[0].scope == Scope::Session, "{:#?}", ms.incidents());
         feed.until("people are warned", SHOWN, |ms| ms.level() == 1).await?;
-        sim.post("/upstream", json!({"up": true})).await?;
+        sim.post("/upstream", json!({"up": true, "data": "lost"})).await?;
         feed.until("the incident is closed", 200, |ms| !newly_closed(ms, &before).is_empty()).await?;
         let ms = feed.flows().await?;
         // The streamer asks again by itself at 1101; the ladder at most helps.
