@@ -133,8 +133,7 @@ impl<'a> Evidence<'a> {
         }
         let login = streamer.login.as_ref().filter(|login| login.state == LoginState::ExistingSession)?;
         // Without a session nothing contradicts the log, however old its last word is.
-        let stands =
-            !self.view.connected() || self.fresh(login.for_seconds, self.policy.competing_login_expires.get());
+        let stands = !self.view.connected() || self.fresh(login.for_seconds, self.policy.competing_login_expires.get());
         (stands && !self.view.any_flows()).then(|| self.ago(login.for_seconds))
     }
 
