@@ -226,22 +226,3 @@ fn ticks_are_the_same_bit_for_bit_on_every_machine() {
     ];
     assert_eq!(digests, expected);
 }
-
-/// A note rather than a test: prints how fast ticks are made, and what a first look at the book costs.
-/// `cargo test --release -p ib-gateway-sim -- --ignored speed --nocapture`
-#[test]
-#[ignore = "measures, asserts nothing"]
-fn speed() {
-    let busy = market(MarketConfig { rate: 1e6, always_open: true, ..Default::default() });
-    for kind in TickType::ALL {
-        let start = std::time::Instant::now();
-        let count: usize = (OPEN..OPEN + 10).map(|s| ticks(&busy, FIRST_TEST_CON_ID, kind, s).len()).sum();
-        println!("{kind:?}: {:.2} million ticks/s", count as f64 / start.elapsed().as_secs_f64() / 1e6);
-    }
-    let market = market(MarketConfig::default());
-    for what in ["first", "next"] {
-        let start = std::time::Instant::now();
-        assert!(market.top_of_book(711_280_073, (OPEN + 4 * 3_600) * 1_000_000 - 1).is_some());
-        println!("{what} top_of_book 23 h into a session: {:?}", start.elapsed());
-    }
-}
