@@ -61,6 +61,24 @@ fn mid_point() {
     assert_eq!(hex(&TickMessage { mp: Some(23_202.125), ..tick(TickKind::MidPoint) }), MID_POINT);
 }
 
+#[test]
+fn quote_l1() {
+    let tick = TickMessage {
+        bp: Some(23_202.0),
+        bs: Some(3.0),
+        ap: Some(23_202.25),
+        r#as: Some(2.0),
+        ..tick(TickKind::QuoteL1)
+    };
+    assert_eq!(hex(&tick), QUOTE_L1);
+}
+
+#[test]
+fn rtvolume() {
+    let tick = TickMessage { p: Some(23_202.25), s: Some(2.0), volume: Some(1_234.0), ..tick(TickKind::RtVolume) };
+    assert_eq!(hex(&tick), RT_VOLUME);
+}
+
 const LAST: &str = concat!(
     "0000004308c084edb4849f980310d8998ab5849f980318c98b95d30222046c617374510000000090a8d6405900000000",
     "00000040b00101ba0103434d45c2010154c80101d0012a",
@@ -76,4 +94,12 @@ const BID_ASK: &str = concat!(
 const MID_POINT: &str = concat!(
     "0000003008c084edb4849f980310d8998ab5849f980318c98b95d30222096d69645f706f696e7481010000000088a8d6",
     "40d0012a",
+);
+const QUOTE_L1: &str = concat!(
+    "0000004908c084edb4849f980310d8998ab5849f980318c98b95d302220871756f74655f6c31610000000080a8d64069",
+    "0000000000000840710000000090a8d640790000000000000040d0012a",
+);
+const RT_VOLUME: &str = concat!(
+    "0000004108c084edb4849f980310d8998ab5849f980318c98b95d30222087274766f6c756d65510000000090a8d64059",
+    "0000000000000040d0012ae1010000000000489340",
 );

@@ -23,11 +23,15 @@ pub enum TickKind {
     BidAsk,
     /// Midpoint of the best bid and offer.
     MidPoint,
+    /// Best bid and offer from ordinary market data, which samples.
+    QuoteL1,
+    /// Trades from ordinary market data (IBKR's RTVolume).
+    RtVolume,
 }
 
 impl TickKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Last, Self::AllLast, Self::BidAsk, Self::MidPoint];
+    pub const ALL: [Self; 6] = [Self::Last, Self::AllLast, Self::BidAsk, Self::MidPoint, Self::QuoteL1, Self::RtVolume];
 
     /// The spelling in file names and in `tt`.
     #[must_use]
@@ -37,6 +41,8 @@ impl TickKind {
             Self::AllLast => "all_last",
             Self::BidAsk => "bid_ask",
             Self::MidPoint => "mid_point",
+            Self::QuoteL1 => "quote_l1",
+            Self::RtVolume => "rtvolume",
         }
     }
 

@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use marketstream_crds::{TickType, names};
 use marketstream_proto::TickKind;
 
+use crate::ticks::api_name;
+
 /// Records Interactive Brokers market data for one MarketStream.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
@@ -88,7 +90,7 @@ pub struct TicksArgs {
     /// Only of this contract (IBKR's identifier).
     #[arg(long)]
     pub con_id: Option<i32>,
-    /// Only of this type: Last, AllLast, BidAsk or MidPoint.
+    /// Only of this type: Last, AllLast, BidAsk, MidPoint, QuoteL1 or RtVolume.
     #[arg(long, value_parser = tick_kind)]
     pub tick: Option<TickKind>,
     /// From this IBKR second on (seconds since 1970).
@@ -111,11 +113,10 @@ pub const fn stored_kind(tick: TickType) -> TickKind {
 }
 
 fn tick_kind(text: &str) -> Result<TickKind, String> {
-    [TickType::Last, TickType::AllLast, TickType::BidAsk, TickType::MidPoint]
+    TickKind::ALL
         .into_iter()
-        .find(|tick| tick.as_str().eq_ignore_ascii_case(text) || stored_kind(*tick).as_str() == text)
-        .map(stored_kind)
-        .ok_or_else(|| "use Last, AllLast, BidAsk or MidPoint".to_owned())
+        .find(|kind| api_name(*kind).eq_ignore_ascii_case(text) || kind.as_str() == text)
+        .ok_or_else(|| "use Last, AllLast, BidAsk, MidPoint, QuoteL1 or RtVolume".to_owned())
 }
 
 #[cfg(test)]

@@ -134,6 +134,8 @@ struct Line<'a> {
     ask_past_high: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     mid: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    volume: Option<f64>,
     /// Fetched later, to fill a gap.
     #[serde(skip_serializing_if = "is_false")]
     backfill: bool,
@@ -165,12 +167,13 @@ impl<'a> Line<'a> {
             bid_past_low: tick.bpl(),
             ask_past_high: tick.aph(),
             mid: tick.mp,
+            volume: tick.volume,
             backfill: tick.source() == Source::Backfill,
         }
     }
 }
 
-/// IBKR's spelling of a kind, which the manifest uses too.
+/// IBKR's spelling of a kind, which the manifest uses too; of market data's kinds our own in the same manner.
 #[must_use]
 pub const fn api_name(kind: TickKind) -> &'static str {
     match kind {
@@ -178,6 +181,8 @@ pub const fn api_name(kind: TickKind) -> &'static str {
         TickKind::AllLast => "AllLast",
         TickKind::BidAsk => "BidAsk",
         TickKind::MidPoint => "MidPoint",
+        TickKind::QuoteL1 => "QuoteL1",
+        TickKind::RtVolume => "RtVolume",
     }
 }
 

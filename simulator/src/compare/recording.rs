@@ -177,6 +177,8 @@ fn recorded(message: &TickMessage) -> Option<RecordedTick> {
         TickKind::AllLast => TickType::AllLast,
         TickKind::BidAsk => TickType::BidAsk,
         TickKind::MidPoint => TickType::MidPoint,
+        // Samples of ordinary market data, which the journal of ticks does not have.
+        TickKind::QuoteL1 | TickKind::RtVolume => return None,
     };
     let fields = Fields {
         price: message.p,

@@ -26,8 +26,8 @@ pub struct Budget {
 #[must_use]
 pub fn cost(kind: TickKind) -> u32 {
     match kind {
-        TickKind::BidAsk => 2,
-        TickKind::Last | TickKind::AllLast | TickKind::MidPoint => 1,
+        TickKind::BidAsk | TickKind::QuoteL1 => 2,
+        TickKind::Last | TickKind::AllLast | TickKind::MidPoint | TickKind::RtVolume => 1,
     }
 }
 

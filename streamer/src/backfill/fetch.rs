@@ -64,6 +64,8 @@ pub async fn ticks(
             }
             TickKind::BidAsk => collect(builder.bid_ask(IgnoreSize::No).await?, |tick| quote(tick, con_id)).await,
             TickKind::MidPoint => collect(builder.mid_point().await?, |tick| middle(tick, con_id)).await,
+            // IBKR keeps no history of its samples.
+            TickKind::QuoteL1 | TickKind::RtVolume => Ok(Vec::new()),
         }
     };
     match tokio::time::timeout(BOUND, answer).await {
