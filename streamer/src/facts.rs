@@ -9,13 +9,14 @@ use std::{
 };
 
 use jiff::Timestamp;
-use marketstream_crds::{ActionStatus, GatewayError, Session, StorageStatus, StreamState};
+use marketstream_crds::{ActionStatus, GatewayError, Incident, Session, StorageStatus, StreamState};
 use tokio::sync::watch;
 
 use crate::{
     backfill::ledger::Ledger,
     clock::{Clock, Now},
     gateway::Gateway,
+    live::Hub,
     notices::Link,
     plan::StreamKey,
     session::{endpoints::Endpoint, socket::Socket},
@@ -252,6 +253,17 @@ impl Heart {
     }
 }
 
+/// What recovery makes of the facts: the operator's word in the status, or that of a ladder in this process.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Recovery {
+    /// Highest rung that an open incident has reached: 0 (none) to 4 (Critical).
+    pub level: u8,
+    /// Open incidents, the highest level first.
+    pub incidents: Vec<Incident>,
+    /// Whether the ladder runs in this process, so that nobody else can call for help.
+    pub own: bool,
+}
+
 /// The facts and their latest changes.
 #[derive(Clone, Debug)]
 pub struct Facts {
@@ -263,6 +275,10 @@ pub struct Facts {
     pub storage: watch::Receiver<StorageStatus>,
     /// Of the gateway beside this process.
     pub gateway: watch::Receiver<Gateway>,
+    /// Of recovery.
+    pub recovery: watch::Receiver<Recovery>,
+    /// What the recorder writes.
+    pub live: Arc<Hub>,
     /// Counts.
     pub counters: Arc<Counters>,
 }

@@ -9,13 +9,16 @@ use kube::{
     core::Object,
     runtime::{WatchStreamExt, watcher},
 };
-use marketstream_crds::{MarketStream, MarketStreamSpec, StreamerStatus, names};
+use marketstream_crds::{Incident, MarketStream, MarketStreamSpec, StreamerStatus, names};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use tokio::{sync::mpsc::UnboundedSender, time::timeout};
+use tokio::{
+    sync::{mpsc::UnboundedSender, watch},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
-use crate::{engine::Manifest, report::Sink, store::Store};
+use crate::{engine::Manifest, facts::Recovery, report::Sink, store::Store};
 
 /// How long the API server may take to answer before recording starts from the volume.
 const START_BOUND: Duration = Duration::from_secs(5);
@@ -31,6 +34,10 @@ struct SeenStatus {
     client_id: Option<i32>,
     #[serde(default)]
     action: Option<Value>,
+    #[serde(default)]
+    level: Option<u8>,
+    #[serde(default)]
+    incidents: Vec<Value>,
     #[serde(default)]
     streamer: Option<SeenReport>,
 }
@@ -57,13 +64,22 @@ impl Resource {
     }
 
     /// Reads the object once, or else what the volume remembers of it, and then follows its changes until `stop`.
-    pub async fn follow(self, store: Store, manifests: UnboundedSender<Manifest>, stop: CancellationToken) {
+    pub async fn follow(
+        self,
+        store: Store,
+        manifests: UnboundedSender<Manifest>,
+        recovery: watch::Sender<Recovery>,
+        stop: CancellationToken,
+    ) {
         let start = tokio::select! {
             () = stop.cancelled() => return,
             start = timeout(START_BOUND, self.api.get(&self.name)) => start,
         };
         let start = match start {
-            Ok(Ok(object)) => Some(manifest(object)),
+            Ok(Ok(object)) => {
+                tell(&recovery, &object);
+                Some(manifest(object))
+            }
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the MarketStream cannot be read");
                 None
@@ -87,6 +103,7 @@ impl Resource {
             };
             match change {
                 Ok(Some(object)) => {
+                    tell(&recovery, &object);
                     let _ = manifests.send(manifest(object));
                 }
                 Ok(None) => return,
@@ -108,6 +125,19 @@ fn manifest(object: Seen) -> Manifest {
         retry_login,
         stored: false,
     }
+}
+
+/// Passes on what the operator says of recovery. Each heartbeat of our own comes back as a change of the object.
+fn tell(recovery: &watch::Sender<Recovery>, object: &Seen) {
+    let status = object.status.clone().unwrap_or_default();
+    let incidents: Vec<Incident> =
+        status.incidents.into_iter().filter_map(|incident| known(Some(incident), "an incident")).collect();
+    let told = Recovery { level: status.level.unwrap_or(0), incidents, own: false };
+    recovery.send_if_modified(|known| {
+        let changed = *known != told;
+        *known = told;
+        changed
+    });
 }
 
 /// A field of the status, if this program knows its form.

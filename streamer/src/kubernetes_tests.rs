@@ -59,7 +59,7 @@ async fn first_manifest(client: Client, store: Store) -> Option<Manifest> {
     let (sender, mut manifests) = unbounded_channel();
     let stop = CancellationToken::new();
     let resource = Resource::new(client, "trading", "demo".to_owned());
-    let follow = tokio::spawn(resource.follow(store, sender, stop.clone()));
+    let follow = tokio::spawn(resource.follow(store, sender, watch::Sender::new(Recovery::default()), stop.clone()));
     let manifest = timeout(Duration::from_secs(20), manifests.recv()).await.unwrap();
     stop.cancel();
     follow.await.unwrap();
@@ -83,6 +83,20 @@ async fn a_status_of_a_newer_operator_does_not_stop_the_recording() {
 }
 
 #[tokio::test]
+async fn what_the_operator_says_of_recovery_is_passed_on_and_what_is_unknown_left_out() {
+    let incident = |cause: &str| {
+        json!({"id": cause, "scope": "Stream", "since": "2026-11-24T00:00:00Z", "cause": cause,
+            "streams": ["a/Last"], "level": 2, "attempts": 1})
+    };
+    let status = json!({"level": 2, "incidents": [incident("StreamSilent"), incident("Gremlins")]});
+    let recovery = watch::Sender::new(Recovery::default());
+    tell(&recovery, &serde_json::from_value(object(status)).unwrap());
+    let told = recovery.borrow().clone();
+    assert_eq!((told.level, told.own, told.incidents.len()), (2, false, 1));
+    assert_eq!(told.incidents[0].streams, ["a/Last"]);
+}
+
+#[tokio::test]
 async fn an_action_comes_in() {
     let status = json!({"action": {"id": "1", "incident": "i", "kind": "RestartStreams", "streams": ["a/Last"],
         "clientId": 851, "podUID": "u", "issuedAt": "2026-11-24T00:00:00Z", "deadline": "2026-11-24T00:01:00Z"}});
@@ -101,7 +115,7 @@ async fn without_the_api_server_the_spec_on_the_volume_serves_and_the_watch_name
     let (sender, mut manifests) = unbounded_channel();
     let stop = CancellationToken::new();
     let resource = Resource::new(client, "trading", "demo".to_owned());
-    let follow = tokio::spawn(resource.follow(store, sender, stop.clone()));
+    let follow = tokio::spawn(resource.follow(store, sender, watch::Sender::new(Recovery::default()), stop.clone()));
     let manifest = timeout(Duration::from_secs(20), manifests.recv()).await.unwrap().unwrap();
     assert_eq!((manifest.spec, manifest.stored), (demo(), true));
     let list =

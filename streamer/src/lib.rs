@@ -16,6 +16,7 @@ pub mod gateway;
 pub mod health;
 pub mod http;
 pub mod kubernetes;
+pub mod live;
 pub mod notices;
 pub mod pacing;
 pub mod plan;

@@ -105,7 +105,8 @@ fn run(args: RunArgs) -> anyhow::Result<()> {
     runtime.block_on(async {
         let client = kube::Client::try_default().await.context("cannot set up the Kubernetes client")?;
         let resource = Resource::new(client, &namespace, name);
-        let follow = resource.clone().follow(Store::new(&args.data_dir), core.manifests(), stop.clone());
+        let follow =
+            resource.clone().follow(Store::new(&args.data_dir), core.manifests(), core.recovery(), stop.clone());
         let report = report::run(core.facts(), identity, resource, reporter_heart, stop.clone());
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let end = async {

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clock::Clock,
     engine::{Engine, Event, Manifest, Tools},
-    facts::{Counters, Facts, Heart},
+    facts::{Counters, Facts, Heart, Recovery},
     gateway::{Gateway, Place},
     recorder::{Cadence, Recorder},
     store::Store,
@@ -28,6 +28,7 @@ use crate::{
 pub struct Core {
     facts: Facts,
     beside: watch::Sender<Gateway>,
+    recovery: watch::Sender<Recovery>,
     requests: mpsc::UnboundedSender<Event>,
     manifests: mpsc::UnboundedSender<Manifest>,
     stop: CancellationToken,
@@ -59,6 +60,7 @@ impl Core {
         };
         let (engine, published) = Engine::new(tools, pod_uid);
         let (watched, beside) = watch::channel(Gateway::default());
+        let (recovery, recovering) = watch::channel(Recovery::default());
         let requests = engine.requests();
         let (manifests, inbox) = mpsc::unbounded_channel();
         let stop = CancellationToken::new();
@@ -69,8 +71,17 @@ impl Core {
             .name("session".to_owned())
             .spawn(move || runtime.block_on(engine.run(inbox, stopped)))?;
         Ok(Self {
-            facts: Facts { clock, session: published, storage: recorder.storage(), gateway: beside, counters },
+            facts: Facts {
+                clock,
+                session: published,
+                storage: recorder.storage(),
+                gateway: beside,
+                recovery: recovering,
+                live: recorder.live(),
+                counters,
+            },
             beside: watched,
+            recovery,
             requests,
             manifests,
             stop,
@@ -90,6 +101,12 @@ impl Core {
     #[must_use]
     pub fn beside(&self) -> watch::Sender<Gateway> {
         self.beside.clone()
+    }
+
+    /// Where the word of recovery goes, for health and the log.
+    #[must_use]
+    pub fn recovery(&self) -> watch::Sender<Recovery> {
+        self.recovery.clone()
     }
 
     /// Where requests of people go.

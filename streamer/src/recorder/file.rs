@@ -9,6 +9,8 @@ use std::{
 
 use marketstream_proto::{TickMessage, framing, layout::HourFile};
 
+use crate::live::Hub;
+
 /// Appends to one file. Ticks wait in memory until [`flush`](Self::flush).
 pub struct HourWriter {
     name: HourFile,
@@ -51,9 +53,9 @@ impl HourWriter {
         !held && now.saturating_sub(self.last_tick) > after
     }
 
-    /// Writes what waits, and returns how many records that were. After an error everything still waits, and the file
+    /// Writes what waits, shows it to live readers, and returns how many records that were. After an error everything still waits, and the file
     /// ends in a whole record, or is cut to one when it is opened again.
-    pub fn flush(&mut self, data_dir: &Path) -> io::Result<usize> {
+    pub fn flush(&mut self, data_dir: &Path, live: &Hub) -> io::Result<usize> {
         if self.waiting.is_empty() && self.records == 0 {
             return Ok(0);
         }
@@ -78,6 +80,7 @@ impl HourWriter {
             return Err(named(&path, &error));
         }
         self.length = self.length.map(|length| length + self.unwritten.len() as u64);
+        live.wrote(self.name, &self.unwritten);
         self.unwritten.clear();
         self.unsynced = true;
         self.file = Some(file);

@@ -20,7 +20,7 @@ use marketstream_proto::TickMessage;
 use tokio::sync::watch;
 
 use self::writer::Writer;
-use crate::{clock::Clock, facts::Heart};
+use crate::{clock::Clock, facts::Heart, live::Hub};
 
 /// Ticks that may wait for the recorder: ten seconds of the busiest session ever seen (10,000 ticks a second), and at
 /// some 300 bytes each well within the pod's memory.
@@ -82,6 +82,7 @@ pub struct Recorder {
     thread: JoinHandle<()>,
     feed: Feed,
     storage: watch::Receiver<StorageStatus>,
+    live: Arc<Hub>,
 }
 
 impl Recorder {
@@ -94,11 +95,13 @@ impl Recorder {
         let feed = Feed { orders, queued: Arc::default(), overflow: Arc::default() };
         let (report, storage) = watch::channel(StorageStatus { writable: true, ..StorageStatus::default() });
         let (queued, overflow) = (feed.queued.clone(), feed.overflow.clone());
+        let live = Arc::<Hub>::default();
+        let readers = live.clone();
         let thread = thread::Builder::new().name("recorder".to_owned()).spawn(move || {
-            let mut writer = Writer::new(data_dir, cadence, clock, report, overflow);
+            let mut writer = Writer::new(data_dir, cadence, clock, report, overflow, readers);
             run(&inbox, &queued, &mut writer, &heart);
         })?;
-        Ok(Self { thread, feed, storage })
+        Ok(Self { thread, feed, storage, live })
     }
 
     /// Where ticks go.
@@ -111,6 +114,12 @@ impl Recorder {
     #[must_use]
     pub fn storage(&self) -> watch::Receiver<StorageStatus> {
         self.storage.clone()
+    }
+
+    /// What it writes, for live readers.
+    #[must_use]
+    pub fn live(&self) -> Arc<Hub> {
+        self.live.clone()
     }
 
     /// Writes and syncs what has come so far, then ends. Blocks as long as the disk takes.

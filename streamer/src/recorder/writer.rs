@@ -1,7 +1,7 @@
 //! All open files of the recorder, and the rhythm of flush and sync.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     io,
     path::PathBuf,
     sync::{
@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use super::{Cadence, file::HourWriter};
 use crate::{
     clock::Clock,
+    live::Hub,
     status::{seconds, text},
 };
 
@@ -27,6 +28,9 @@ const MAX_HELD: usize = 100_000;
 const RETRY: Duration = Duration::from_secs(1);
 /// A file that got nothing for so long is closed; a straggler opens it again.
 const CLOSE_AFTER: Duration = Duration::from_secs(90);
+/// How long a tick may stay in memory while somebody reads live: short for people, long enough for a burst to be
+/// written at once.
+const LIVE_FLUSH: Duration = Duration::from_millis(10);
 /// Longest sleep, so that the sign of life stays fresh.
 const LONGEST_REST: Duration = Duration::from_secs(1);
 
@@ -35,7 +39,8 @@ pub struct Writer {
     data_dir: PathBuf,
     cadence: Cadence,
     clock: Clock,
-    files: HashMap<HourFile, HourWriter>,
+    /// By hour, so that live readers get the end of an hour before the begin of the next.
+    files: BTreeMap<HourFile, HourWriter>,
     flush_at: Duration,
     sync_at: Duration,
     held: usize,
@@ -44,6 +49,7 @@ pub struct Writer {
     /// Since when writes fail.
     failing: Option<Duration>,
     report: watch::Sender<StorageStatus>,
+    live: Arc<Hub>,
 }
 
 impl Writer {
@@ -53,6 +59,7 @@ impl Writer {
         clock: Clock,
         report: watch::Sender<StorageStatus>,
         overflow: Arc<AtomicUsize>,
+        live: Arc<Hub>,
     ) -> Self {
         let now = clock.mono();
         let (flush_at, sync_at) = (now + cadence.flush, now + cadence.sync);
@@ -60,7 +67,7 @@ impl Writer {
             data_dir,
             cadence,
             clock,
-            files: HashMap::new(),
+            files: BTreeMap::new(),
             flush_at,
             sync_at,
             held: 0,
@@ -68,6 +75,7 @@ impl Writer {
             overflow,
             failing: None,
             report,
+            live,
         }
     }
 
@@ -98,11 +106,16 @@ impl Writer {
         self.files.entry(file).or_insert_with(|| HourWriter::new(file)).take(tick, now);
     }
 
+    /// Live readers see what is written: while there are any, it is written sooner.
+    fn flush_pause(&self) -> Duration {
+        if self.live.is_heard() { self.cadence.flush.min(LIVE_FLUSH) } else { self.cadence.flush }
+    }
+
     /// Does what is due.
     pub fn turn(&mut self) {
         let now = self.clock.mono();
         if now >= self.flush_at {
-            self.flush_at = now + self.cadence.flush;
+            self.flush_at = now + self.flush_pause();
             let outcome = self.flush();
             if outcome.is_err() {
                 self.flush_at = self.flush_at.max(now + RETRY);
@@ -131,7 +144,7 @@ impl Writer {
     fn flush(&mut self) -> io::Result<()> {
         let mut outcome = Ok(());
         for file in self.files.values_mut() {
-            match file.flush(&self.data_dir) {
+            match file.flush(&self.data_dir, &self.live) {
                 Ok(written) => self.held -= written,
                 Err(error) => outcome = outcome.and(Err(error)),
             }
