@@ -5,6 +5,7 @@
 
 pub mod conditions;
 pub mod duration;
+pub mod events;
 pub mod names;
 mod schema;
 mod spec;

@@ -16,6 +16,8 @@ pub const LABEL_NAME: &str = "marketstream.io/name";
 pub const ANNOTATION_PAUSED: &str = "marketstream.io/paused";
 /// Annotation: each new value, a time, asks for a new pod once.
 pub const ANNOTATION_RESTART: &str = "marketstream.io/restart";
+/// Annotation: each new value, a stream (`contract/TickType`) and a time, asks once for that stream to be subscribed again.
+pub const ANNOTATION_RESTART_STREAM: &str = "marketstream.io/restart-stream";
 /// Annotation: each new value, a time, opens the login gate once.
 pub const ANNOTATION_RETRY_LOGIN: &str = "marketstream.io/retry-login";
 

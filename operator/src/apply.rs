@@ -14,11 +14,15 @@ use kube::{
 use marketstream_crds::{MarketStream, MarketStreamStatus, conditions::reasons, names};
 use serde_json::json;
 
-use crate::{build::Child, error::Error, validate::Problem};
+use crate::{build::Child, children::Known, error::Error, validate::Problem};
 
 /// What was applied last for each MarketStream, so that unchanged children cost no request.
 #[derive(Debug, Default)]
-pub struct Applied(Mutex<HashMap<(String, String), u64>>);
+pub struct Applied {
+    /// The children that there are.
+    pub known: Known,
+    hashes: Mutex<HashMap<(String, String), u64>>,
+}
 
 impl Applied {
     /// Applies the children of `ms`, unless the same ones were applied since the last [`Applied::forget`]. Returns what
@@ -40,7 +44,7 @@ impl Applied {
             return Ok(None);
         }
         for child in children {
-            if let Some(stranger) = stranger(client, ms, child).await? {
+            if let Some(stranger) = self.stranger(client, ms, child).await? {
                 return Ok(Some(stranger));
             }
         }
@@ -73,23 +77,26 @@ impl Applied {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(String, String), u64>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.hashes.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-/// An object that has the name of a child and is none: a forced apply would take it over.
-async fn stranger(client: &Client, ms: &MarketStream, child: &Child) -> Result<Option<Problem>, Error> {
-    let namespace = ms.namespace().unwrap_or_default();
-    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace, &child.api);
-    let there = api.get_metadata_opt(&child.name).await?;
-    Ok(there.filter(|object| !is_child(ms, object.labels())).map(|_| {
+    /// An object that has the name of a child and is none: a forced apply would take it over.
+    async fn stranger(&self, client: &Client, ms: &MarketStream, child: &Child) -> Result<Option<Problem>, Error> {
+        let namespace = ms.namespace().unwrap_or_default();
         let (kind, name) = (&child.api.kind, &child.name);
-        let message = format!(
-            "metadata.name: {namespace} already has a {kind} {name:?} that is not of this MarketStream; delete it, or give \
-             the MarketStream another name"
-        );
-        Problem { reason: reasons::NAME_IN_USE, message }
-    }))
+        if self.known.is_child(kind, &namespace, name, &ms.name_any()) {
+            return Ok(None);
+        }
+        let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace, &child.api);
+        let there = api.get_metadata_opt(name).await?;
+        Ok(there.filter(|object| !is_child(ms, object.labels())).map(|_| {
+            let message = format!(
+                "metadata.name: {namespace} already has a {kind} {name:?} that is not of this MarketStream; delete it, or \
+                 give the MarketStream another name"
+            );
+            Problem { reason: reasons::NAME_IN_USE, message }
+        }))
+    }
 }
 
 /// Whether labels are those of a child of `ms`. An owner reference would not do: a kept volume has none.
@@ -144,7 +151,68 @@ pub async fn delete_pod(client: &Client, ms: &MarketStream, uid: &str) -> Result
 
 #[cfg(test)]
 mod tests {
+    use std::{convert::Infallible, sync::Arc};
+
+    use http::{Method, Request, Response};
+    use k8s_openapi::{api::core::v1::Service, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+    use kube::{client::Body, core::ApiResource, runtime::watcher};
+
     use super::*;
+
+    /// An API server that has nothing, takes everything, and remembers the methods.
+    fn server(asked: &Arc<Mutex<Vec<Method>>>) -> Client {
+        let asked = asked.clone();
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let asked = asked.clone();
+            async move {
+                let method = request.method().clone();
+                asked.lock().unwrap().push(method.clone());
+                let missing = json!({"kind": "Status", "code": 404, "reason": "NotFound", "status": "Failure"});
+                let (code, body) = match method {
+                    Method::GET => (404, missing.to_string().into_bytes()),
+                    _ => (200, request.into_body().collect_bytes().await.unwrap().to_vec()),
+                };
+                Ok::<_, Infallible>(Response::builder().status(code).body(Body::from(body)).unwrap())
+            }
+        });
+        Client::new(service, "md")
+    }
+
+    fn service(port: i32) -> Child {
+        let body = json!({
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": "feed", "namespace": "md"}, "spec": {"ports": [{"port": port}]},
+        });
+        Child { api: ApiResource::erase::<Service>(&()), name: "feed".into(), body }
+    }
+
+    #[tokio::test]
+    async fn what_the_watch_shows_as_a_child_is_not_asked_for() {
+        let asked = Arc::default();
+        let (client, applied) = (server(&asked), Applied::default());
+        let ms: MarketStream = serde_json::from_value(json!({
+            "apiVersion": "marketstream.io/v1alpha1", "kind": "MarketStream",
+            "metadata": {"name": "feed", "namespace": "md"},
+            "spec": {"contracts": [], "gateway": {"external": {"host": "h"}}, "storage": {"size": "1Gi"}},
+        }))
+        .unwrap();
+        let methods = || std::mem::take(&mut *asked.lock().unwrap());
+        assert_eq!(applied.apply(&client, &ms, &[service(1)]).await.unwrap(), None);
+        assert_eq!(methods(), [Method::GET, Method::PATCH], "nobody knows it yet");
+        assert_eq!(applied.apply(&client, &ms, &[service(1)]).await.unwrap(), None);
+        assert!(methods().is_empty(), "nothing changed");
+
+        let labels = [(names::LABEL_NAME.to_owned(), "feed".to_owned())];
+        let metadata = ObjectMeta {
+            name: Some("feed".into()),
+            namespace: Some("md".into()),
+            labels: Some(labels.into()),
+            ..ObjectMeta::default()
+        };
+        applied.known.note(&watcher::Event::Apply(Service { metadata, ..Service::default() }));
+        assert_eq!(applied.apply(&client, &ms, &[service(2)]).await.unwrap(), None);
+        assert_eq!(methods(), [Method::PATCH]);
+    }
 
     #[test]
     fn only_what_carries_both_labels_is_a_child() {

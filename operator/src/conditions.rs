@@ -29,6 +29,8 @@ pub struct Facts<'a> {
     pub decision: Option<&'a Decision>,
     /// The running pod differs from the template.
     pub update_pending: bool,
+    /// What the start waits for: the pod of another MarketStream that ends.
+    pub rival: Option<&'a str>,
 }
 
 /// The conditions, each with the time of its last transition carried over.
@@ -111,7 +113,9 @@ fn ready(facts: &Facts<'_>) -> Draft {
     if facts.ms.spec.suspend {
         return not(reasons::SUSPENDED, "spec.suspend is true".to_owned());
     }
-    let Some(pod) = facts.pod else { return not(reasons::STARTING, "the pod does not exist yet".to_owned()) };
+    let Some(pod) = facts.pod else {
+        return not(reasons::STARTING, facts.rival.unwrap_or("the pod does not exist yet").to_owned());
+    };
     if let Some(waiting) = &pod.waiting {
         return not(reasons::POD_NOT_RUNNING, waiting.clone());
     }
@@ -127,9 +131,10 @@ fn ready(facts: &Facts<'_>) -> Draft {
 }
 
 fn reconciling(facts: &Facts<'_>) -> Draft {
-    let starting = facts.pod.is_none_or(|pod| pod.running.is_none()) && facts.decision.is_some();
+    let wanted = facts.decision.is_some() || facts.rival.is_some();
+    let starting = facts.pod.is_none_or(|pod| pod.running.is_none()) && wanted;
     let (reason, message) = if starting {
-        (reasons::STARTING, "the pod is starting")
+        (reasons::STARTING, facts.rival.unwrap_or("the pod is starting"))
     } else {
         (reasons::AS_EXPECTED, "the children are as the spec wants them")
     };

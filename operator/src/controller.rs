@@ -92,7 +92,7 @@ pub async fn run(setup: Setup, stores: Stores, context: Arc<Context>) {
     let backoffs = Arc::new(Backoffs::default());
     let streams = streams(&setup, stores.streams.1, &context, &backoffs);
     let pods = pods(&setup, stores.pods.1, &context);
-    let sets = watch::<StatefulSet>(&setup).reflect(stores.sets.1).touched_objects();
+    let sets = known::<StatefulSet>(&setup, &context).reflect(stores.sets.1).touched_objects();
     let concurrency = controller::Config::default().concurrency(setup.concurrency);
     let mut controller = Controller::for_stream(streams, stores.streams.0.clone())
         .with_config(concurrency)
@@ -100,12 +100,12 @@ pub async fn run(setup: Setup, stores: Stores, context: Arc<Context>) {
         .watches_stream(pods, owner)
         .watches_stream(sets, changed(&context));
     controller = controller
-        .watches_stream(children::<Service>(&setup), changed(&context))
-        .watches_stream(children::<ServiceAccount>(&setup), changed(&context))
-        .watches_stream(children::<Role>(&setup), changed(&context))
-        .watches_stream(children::<RoleBinding>(&setup), changed(&context))
-        .watches_stream(children::<PodDisruptionBudget>(&setup), changed(&context))
-        .watches_stream(children::<PersistentVolumeClaim>(&setup), changed(&context));
+        .watches_stream(children::<Service>(&setup, &context), changed(&context))
+        .watches_stream(children::<ServiceAccount>(&setup, &context), changed(&context))
+        .watches_stream(children::<Role>(&setup, &context), changed(&context))
+        .watches_stream(children::<RoleBinding>(&setup, &context), changed(&context))
+        .watches_stream(children::<PodDisruptionBudget>(&setup, &context), changed(&context))
+        .watches_stream(children::<PersistentVolumeClaim>(&setup, &context), changed(&context));
     let counting = count(stores.streams.0, context.metrics.clone(), setup.ready);
     let running = controller.run(guarded_reconcile(backoffs.clone()), error_policy(backoffs), context).for_each(
         |result| async move {
@@ -215,11 +215,35 @@ fn pods(
         .touched_objects()
 }
 
-fn children<K>(setup: &Setup) -> impl Stream<Item = watcher::Result<PartialObjectMeta<K>>> + Send + use<K>
+fn children<K>(
+    setup: &Setup,
+    context: &Arc<Context>,
+) -> impl Stream<Item = watcher::Result<PartialObjectMeta<K>>> + Send + use<K>
 where
     K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + std::fmt::Debug + Send + 'static,
 {
-    watch::<PartialObjectMeta<K>>(setup).touched_objects()
+    known::<PartialObjectMeta<K>>(setup, context).touched_objects()
+}
+
+/// A watch of children that notes which there are.
+fn known<K>(
+    setup: &Setup,
+    context: &Arc<Context>,
+) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + use<K>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + DeserializeOwned
+        + std::fmt::Debug
+        + Send
+        + 'static,
+{
+    let context = context.clone();
+    watch::<K>(setup).inspect(move |event| {
+        if let Ok(event) = event {
+            context.applied.known.note(event);
+        }
+    })
 }
 
 /// The MarketStream that an object belongs to, by its label: claims have no owner reference.

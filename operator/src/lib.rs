@@ -5,6 +5,7 @@
 pub mod apply;
 pub mod args;
 pub mod build;
+pub mod children;
 pub mod conditions;
 pub mod controller;
 pub mod error;
@@ -12,7 +13,10 @@ pub mod http;
 pub mod leader;
 pub mod memory;
 pub mod metrics;
+mod outcome;
 pub mod reconcile;
 mod restart;
+mod restart_stream;
 pub mod run;
+mod tell;
 pub mod validate;

@@ -18,6 +18,8 @@ type Key = (String, String);
 struct Memories {
     reports: HashMap<Key, (Option<Time>, Report)>,
     pods: HashMap<String, (Timestamp, Option<Timestamp>)>,
+    /// Actions that are under way.
+    actions: HashMap<Key, String>,
 }
 
 /// Memory of all MarketStreams and their pods.
@@ -83,9 +85,26 @@ impl Memory {
         recovery::Pod { uid, seen, running, deleting, waiting: waiting(pod) }
     }
 
+    /// How the last action ended, once for each that was seen under way before.
+    pub fn ended(&self, ms: &MarketStream, outcome: Option<&'static str>) -> Option<&'static str> {
+        let id = ms.status.as_ref().and_then(|status| status.action.as_ref()).map(|action| &action.id)?;
+        let mut memories = self.lock();
+        let key = key(ms);
+        match outcome {
+            None => {
+                memories.actions.insert(key, id.clone());
+                None
+            }
+            Some(outcome) => memories.actions.remove(&key).filter(|under_way| under_way == id).map(|_| outcome),
+        }
+    }
+
     /// Forgets a MarketStream that is gone.
     pub fn forget(&self, namespace: &str, name: &str) {
-        self.lock().reports.remove(&(namespace.to_owned(), name.to_owned()));
+        let key = (namespace.to_owned(), name.to_owned());
+        let mut memories = self.lock();
+        memories.reports.remove(&key);
+        memories.actions.remove(&key);
     }
 
     /// Forgets a pod that is gone.
@@ -175,6 +194,28 @@ mod tests {
             memory.report(&stream(Some("2026-11-24T11:55:00Z")), at(2)),
             Report { received: at(2), confirmed: true }
         );
+    }
+
+    #[test]
+    fn an_end_is_told_once_for_each_action_that_was_under_way() {
+        let memory = Memory::default();
+        let acting = |id: &str| {
+            let mut ms = stream(None);
+            let time = "2026-11-24T12:00:00Z";
+            ms.status.get_or_insert_default().action = serde_json::from_value(json!({
+                "id": id, "incident": "i", "kind": "Reconnect", "clientId": 1, "podUID": "p", "issuedAt": time,
+                "deadline": time,
+            }))
+            .unwrap();
+            ms
+        };
+        assert_eq!(memory.ended(&stream(None), None), None);
+        assert_eq!(memory.ended(&acting("old"), Some("Done")), None, "it had ended before this process began");
+        assert_eq!(memory.ended(&acting("a"), None), None);
+        assert_eq!(memory.ended(&acting("a"), Some("Done")), Some("Done"));
+        assert_eq!(memory.ended(&acting("a"), Some("Done")), None);
+        assert_eq!(memory.ended(&acting("b"), None), None);
+        assert_eq!(memory.ended(&acting("c"), Some("Done")), None, "another one than was seen");
     }
 
     #[test]

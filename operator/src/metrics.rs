@@ -21,6 +21,7 @@ pub struct Metrics {
     leader: IntGauge,
     notices: IntCounterVec,
     actions: IntCounterVec,
+    outcomes: IntCounterVec,
     streams: IntGaugeVec,
 }
 
@@ -81,6 +82,13 @@ impl Metrics {
                     &["kind"],
                 )?,
             )?,
+            outcomes: register(
+                &registry,
+                IntCounterVec::new(
+                    Opts::new("marketstream_operator_action_outcomes_total", "Actions that ended, by kind and outcome"),
+                    &["kind", "outcome"],
+                )?,
+            )?,
             streams: register(
                 &registry,
                 IntGaugeVec::new(Opts::new("marketstream_operator_resources", "MarketStreams by health"), &["health"])?,
@@ -126,6 +134,11 @@ impl Metrics {
     /// An action was written.
     pub fn acted(&self, kind: &str) {
         self.actions.with_label_values(&[kind]).inc();
+    }
+
+    /// An action ended.
+    pub fn ended(&self, kind: &str, outcome: &str) {
+        self.outcomes.with_label_values(&[kind, outcome]).inc();
     }
 
     /// How many MarketStreams have which health.

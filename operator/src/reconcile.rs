@@ -5,11 +5,11 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::Pod};
 use kube::{
-    Client, Resource, ResourceExt,
+    Client, ResourceExt,
     core::DeserializeGuard,
     runtime::{
         controller::Action,
-        events::{Event, EventType, Recorder},
+        events::Reporter,
         reflector::{ObjectRef, Store},
     },
 };
@@ -18,7 +18,7 @@ use marketstream_crds::{
     conditions::{reasons, types},
     names,
 };
-use marketstream_recovery::{Decision, Notice, Policy, View, decide};
+use marketstream_recovery::{Decision, Policy, View, decide};
 
 use crate::{
     apply::{self, Applied},
@@ -27,7 +27,10 @@ use crate::{
     error::Error,
     memory::Memory,
     metrics::Metrics,
+    outcome::outcome,
     restart,
+    restart_stream::{self, Answer},
+    tell::{self, Change},
     validate::{self, Problem},
 };
 
@@ -43,8 +46,8 @@ pub type Guarded = DeserializeGuard<MarketStream>;
 pub struct Context {
     /// The API server.
     pub client: Client,
-    /// Writes events.
-    pub recorder: Recorder,
+    /// Who writes events.
+    pub reporter: Reporter,
     /// The ladder's constants.
     pub policy: Policy,
     /// The operator's own settings.
@@ -79,18 +82,25 @@ pub async fn reconcile(ms: &MarketStream, context: &Context) -> Result<Action, E
     let mut problem = problem(ms, context);
     // A spec that became invalid does not stop what records by the last valid one.
     let invalid = problem.as_ref().is_some_and(|problem| problem.reason == reasons::INVALID_SPEC);
-    let run = !ms.spec.suspend && (problem.is_none() || (invalid && pod.is_some()));
+    let may_run = !ms.spec.suspend && (problem.is_none() || (invalid && pod.is_some()));
+    let rival = if may_run && pod.is_none() { ending_rival(ms, context) } else { None };
+    let run = may_run && rival.is_none();
     let status = ms.status.clone().unwrap_or_default();
     if status.health.is_none() {
         // It did not run until now: what was reported before tells nothing of its silence.
         context.memory.restart(ms, now);
     }
-    let decision = run.then(|| {
-        let paused = ms.annotations().get(names::ANNOTATION_PAUSED).is_some_and(|value| value == "true");
-        let report = context.memory.report(ms, now);
-        let view = View { spec: &ms.spec, status: &status, report, pod: pod.as_ref(), paused };
-        decide(&view, now, &context.policy)
-    });
+    let ended = context.memory.ended(ms, outcome(&status, pod.as_ref(), now));
+    if let Some((action, outcome)) = status.action.as_ref().zip(ended) {
+        context.metrics.ended(action.kind.as_str(), outcome);
+    }
+    let paused = ms.annotations().get(names::ANNOTATION_PAUSED).is_some_and(|value| value == "true");
+    let report = context.memory.report(ms, now);
+    let view = View { spec: &ms.spec, status: &status, report, pod: pod.as_ref(), paused };
+    let decision = run.then(|| decide(&view, now, &context.policy));
+    let asked = decision
+        .as_ref()
+        .map_or(Answer::Nothing, |decision| restart_stream::answer(ms, &view, decision, now, &context.policy));
     let idle = decision.as_ref().is_none_or(|decision| decision.health == Health::Idle);
 
     let situation = Situation { run, disruptable: idle || ms.spec.disruption == Disruption::Allow };
@@ -111,8 +121,9 @@ pub async fn reconcile(ms: &MarketStream, context: &Context) -> Result<Action, E
         streamer,
         decision: decision.as_ref(),
         update_pending: pending,
+        rival: rival.as_deref(),
     };
-    let owned = owned(&facts, &status, now);
+    let owned = owned(&facts, &asked, &status, now);
     let written = MarketStreamStatus { streamer: None, ..status.clone() };
     if owned != written {
         // Write ahead: what is decided must survive this process before it is done.
@@ -129,10 +140,22 @@ pub async fn reconcile(ms: &MarketStream, context: &Context) -> Result<Action, E
     };
     if owned != written {
         // After the action: people can wait, data cannot.
-        told(ms, context, &facts, &written, &owned).await;
+        tell::people(context, &facts, &asked, Change { before: &written, after: &owned }).await;
     }
     done?;
-    Ok(Action::requeue(next_look(decision.as_ref(), problem.as_ref(), now)))
+    let waits = rival.is_some() || problem.as_ref().is_some_and(has_rival);
+    Ok(Action::requeue(next_look(decision.as_ref(), &asked, waits, now)))
+}
+
+/// The pod of another MarketStream that ends and has the login of `ms` until then.
+fn ending_rival(ms: &MarketStream, context: &Context) -> Option<String> {
+    let pods = context.pods.state();
+    validate::login_held(ms, pods.iter().map(AsRef::as_ref))
+}
+
+/// Problems that end with another object, whose events go to its own MarketStream.
+fn has_rival(problem: &Problem) -> bool {
+    [reasons::LOGIN_IN_USE, reasons::NAME_IN_USE].contains(&problem.reason)
 }
 
 fn problem(ms: &MarketStream, context: &Context) -> Option<Problem> {
@@ -177,9 +200,10 @@ fn update_now(facts: &Facts<'_>, idle: bool, now: Timestamp) -> bool {
 }
 
 /// Everything in status that the operator owns.
-fn owned(facts: &Facts<'_>, before: &MarketStreamStatus, now: Timestamp) -> MarketStreamStatus {
+fn owned(facts: &Facts<'_>, asked: &Answer, before: &MarketStreamStatus, now: Timestamp) -> MarketStreamStatus {
     let conditions = conditions::conditions(facts, now);
     let restart = restart::requested(facts.ms, facts.pod);
+    let stream_restart = asked.request().map(str::to_owned).or_else(|| before.stream_restart.clone());
     let observed_generation = facts.ms.metadata.generation;
     match facts.decision {
         Some(decision) => MarketStreamStatus {
@@ -190,9 +214,13 @@ fn owned(facts: &Facts<'_>, before: &MarketStreamStatus, now: Timestamp) -> Mark
             client_id: Some(decision.client_id),
             incidents: decision.incidents.clone(),
             history: decision.history.clone(),
-            action: decision.action.clone(),
+            action: match asked {
+                Answer::Accepted { action, .. } => Some(action.clone()),
+                Answer::Nothing | Answer::Later(_) | Answer::Refused { .. } => decision.action.clone(),
+            },
             recent_rolls: decision.recent_rolls.clone(),
             restart,
+            stream_restart,
             conditions,
             streamer: None,
         },
@@ -204,70 +232,22 @@ fn owned(facts: &Facts<'_>, before: &MarketStreamStatus, now: Timestamp) -> Mark
             history: before.history.clone(),
             recent_rolls: before.recent_rolls.clone(),
             restart,
+            stream_restart,
             conditions,
             ..MarketStreamStatus::default()
         },
     }
 }
 
-/// Tells people what changed. A failed event never fails the reconcile.
-async fn told(
-    ms: &MarketStream,
-    context: &Context,
-    facts: &Facts<'_>,
-    before: &MarketStreamStatus,
-    after: &MarketStreamStatus,
-) {
-    if let Some(action) = after.action.as_ref().filter(|action| before.action.as_ref() != Some(action)) {
-        context.metrics.acted(action.kind.as_str());
-    }
-    let stalled = |status: &MarketStreamStatus| {
-        status.conditions.iter().any(|condition| condition.type_ == types::STALLED && condition.status == "True")
-    };
-    let newly_stalled = (stalled(after) && !stalled(before)).then(|| conditions::stalled_by(facts)).flatten();
-    let problem = newly_stalled.map(|problem| Notice {
-        warning: true,
-        reason: problem.reason,
-        action: "Wait",
-        message: problem.message,
-    });
-    let restart =
-        after.restart.as_ref().filter(|restart| before.restart.as_ref() != Some(restart)).map(|restart| Notice {
-            warning: false,
-            reason: "RestartRequested",
-            action: "RollPod",
-            message: format!("the annotation {} asks for a new pod ({})", names::ANNOTATION_RESTART, restart.request),
-        });
-    for notice in facts.decision.iter().flat_map(|decision| &decision.notices).chain(&problem).chain(&restart) {
-        tracing::info!(reason = notice.reason, action = notice.action, "{}", notice.message);
-        context.metrics.noticed(notice.reason, notice.action);
-        let event = Event {
-            type_: if notice.warning { EventType::Warning } else { EventType::Normal },
-            reason: notice.reason.to_owned(),
-            note: Some(note(&notice.message)),
-            action: notice.action.to_owned(),
-            secondary: None,
-        };
-        if let Err(error) = context.recorder.publish(&event, &ms.object_ref(&())).await {
-            tracing::warn!(%error, "an event was not published");
-        }
-    }
-}
-
-/// The server refuses a note of more than 1 kB.
-fn note(message: &str) -> String {
-    let mut end = message.len().min(1000);
-    while !message.is_char_boundary(end) {
-        end -= 1;
-    }
-    message[..end].to_owned()
-}
-
-fn next_look(decision: Option<&Decision>, problem: Option<&Problem>, now: Timestamp) -> Duration {
-    if problem.is_some_and(|problem| [reasons::LOGIN_IN_USE, reasons::NAME_IN_USE].contains(&problem.reason)) {
+fn next_look(decision: Option<&Decision>, asked: &Answer, waits: bool, now: Timestamp) -> Duration {
+    if waits {
         return RIVAL_RETRY;
     }
-    let due = decision.and_then(|decision| decision.look_again);
+    let later = match asked {
+        Answer::Later(time) => Some(*time),
+        Answer::Nothing | Answer::Refused { .. } | Answer::Accepted { .. } => None,
+    };
+    let due = decision.and_then(|decision| decision.look_again).into_iter().chain(later).min();
     due.map_or(RESYNC, |due| due.duration_since(now).unsigned_abs().min(RESYNC))
 }
 

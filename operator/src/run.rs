@@ -10,10 +10,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use futures::future::join_all;
-use kube::{
-    Api, Client, Config,
-    runtime::events::{Recorder, Reporter},
-};
+use kube::{Api, Client, Config, runtime::events::Reporter};
 use marketstream_crds::names;
 use tokio::{
     net::TcpListener,
@@ -94,7 +91,7 @@ async fn lead(
         let stores = Stores::new();
         let context = Arc::new(Context {
             client: client.clone(),
-            recorder: Recorder::new(client.clone(), reporter.clone()),
+            reporter: reporter.clone(),
             policy: policy.clone(),
             settings: args.settings(),
             streams: stores.streams.0.clone(),

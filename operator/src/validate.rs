@@ -1,7 +1,10 @@
 //! What CEL cannot check: names of time zones, orders of durations across objects, and two owners of one login.
 
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use marketstream_crds::{External, MarketStream, conditions::reasons};
+use marketstream_crds::{External, MarketStream, conditions::reasons, names};
+
+use crate::build::USER_VARIABLE;
 
 /// Why a MarketStream must not run; the message names the field and says what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +68,26 @@ fn login_in_use<'a>(ms: &MarketStream, mut all: impl Iterator<Item = &'a MarketS
             rival.name_any()
         ),
     })
+}
+
+/// Why `ms` must not start its pod yet: the pod of another MarketStream, which has to give the login up, is not gone.
+#[must_use]
+pub fn login_held<'a>(ms: &MarketStream, mut pods: impl Iterator<Item = &'a Pod>) -> Option<String> {
+    let secret = &ms.spec.gateway.sidecar.as_ref()?.credentials_secret_ref.name;
+    let of_another = |pod: &Pod| pod.labels().get(names::LABEL_NAME).is_some_and(|owner| *owner != ms.name_any());
+    let pod = pods.find(|pod| pod.namespace() == ms.namespace() && of_another(pod) && logs_in_with(pod, secret))?;
+    Some(format!("waits until the pod {}, which has the login of the Secret {secret:?}, is gone", pod.name_any()))
+}
+
+/// Whether a pod's gateway logs in, or may yet, with that Secret.
+fn logs_in_with(pod: &Pod, secret: &str) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    let over = matches!(phase, Some("Succeeded" | "Failed"));
+    let containers = pod.spec.iter().flat_map(|spec| spec.init_containers.iter().flatten());
+    let gateway = containers.filter(|container| container.name == names::GATEWAY_CONTAINER);
+    let user = gateway.flat_map(|gateway| gateway.env.iter().flatten()).find(|variable| variable.name == USER_VARIABLE);
+    let source = user.and_then(|variable| variable.value_from.as_ref()?.secret_key_ref.as_ref());
+    !over && source.is_some_and(|source| source.name == secret)
 }
 
 /// The field in which two MarketStreams share one login or one client ID of one gateway.
@@ -159,6 +182,35 @@ mod tests {
         old.spec.suspend = true;
         let new = stream("b", NEW, sidecar("ibkr"));
         assert_eq!(problem(&new, [old, new.clone()].iter()), None);
+    }
+
+    fn pod(owner: &str, secret: &str, phase: &str) -> Pod {
+        let user =
+            json!({ "name": USER_VARIABLE, "valueFrom": { "secretKeyRef": { "name": secret, "key": "username" } } });
+        serde_json::from_value(json!({
+            "metadata": {
+                "name": format!("{owner}-0"), "namespace": "trading", "labels": { names::LABEL_NAME: owner },
+            },
+            "spec": { "containers": [], "initContainers": [{ "name": names::GATEWAY_CONTAINER, "env": [user] }] },
+            "status": { "phase": phase },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_login_is_free_when_the_other_pod_is_gone() {
+        let new = stream("b", NEW, sidecar("ibkr"));
+        let held = |pod: Pod| login_held(&new, [pod].iter());
+        let why = held(pod("a", "ibkr", "Running")).unwrap();
+        assert!(why.contains("a-0") && why.contains("ibkr"), "{why}");
+        assert!(held(pod("a", "ibkr", "Pending")).is_some(), "it may log in yet");
+        assert_eq!(held(pod("a", "ibkr", "Failed")), None);
+        assert_eq!(held(pod("a", "another", "Running")), None);
+        assert_eq!(held(pod("b", "ibkr", "Running")), None, "its own one");
+        assert_eq!(login_held(&stream("b", NEW, external("h", 1)), [pod("a", "ibkr", "Running")].iter()), None);
+        let mut elsewhere = pod("a", "ibkr", "Running");
+        elsewhere.metadata.namespace = Some("research".to_owned());
+        assert_eq!(held(elsewhere), None, "Secrets are a namespace's own");
     }
 
     #[test]

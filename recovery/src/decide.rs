@@ -223,7 +223,8 @@ fn affected(view: &View<'_>, incident: &Incident) -> Vec<String> {
 }
 
 /// Whether an action is still being carried out: not acknowledged, its pod is still there, its deadline ahead.
-fn in_flight(view: &View<'_>, action: &Action, now: Timestamp) -> bool {
+#[must_use]
+pub fn in_flight(view: &View<'_>, action: &Action, now: Timestamp) -> bool {
     let same_pod = view.pod.is_none_or(|pod| pod.uid == action.pod_uid);
     let acknowledged = view
         .status

@@ -19,7 +19,7 @@ mod rules;
 mod view;
 mod windows;
 
-pub use decide::{Decision, decide};
+pub use decide::{Decision, decide, in_flight};
 pub use notice::Notice;
 pub use policy::{Policy, Region, Reset};
 pub use rules::{Critical, Restart, Rule, rule};

@@ -1,6 +1,9 @@
 //! What people are told: events, and the names of steps.
 
-use marketstream_crds::{ActionKind, Cause, Incident, Scope, StreamStatus};
+use marketstream_crds::{
+    ActionKind, Cause, Incident, Scope, StreamStatus,
+    events::{actions, reasons},
+};
 
 use crate::{
     ladder::{Act, Refusal, Step, level},
@@ -25,9 +28,9 @@ pub struct Notice {
 pub(crate) fn name(step: Step) -> &'static str {
     match (step.act, step.level) {
         (Act::Do(kind), _) => kind.as_str(),
-        (Act::RefuseRoll(_), _) => "RollRefused",
-        (Act::Tell, level::CRITICAL) => "Critical",
-        (Act::Tell, _) => "Warn",
+        (Act::RefuseRoll(_), _) => actions::ROLL_REFUSED,
+        (Act::Tell, level::CRITICAL) => actions::CRITICAL,
+        (Act::Tell, _) => actions::WARN,
     }
 }
 
@@ -55,7 +58,7 @@ pub(crate) fn fired(view: &View<'_>, incident: &Incident, step: Step, client_id:
     };
     Notice {
         warning: true,
-        reason: if step.level == level::CRITICAL { "Critical" } else { cause.as_str() },
+        reason: if step.level == level::CRITICAL { reasons::CRITICAL } else { cause.as_str() },
         action: name(step),
         message: format!(
             "Level {}: {}: {lacking} for {seconds:.1}s ({cause}{}): {doing}",
@@ -69,15 +72,15 @@ pub(crate) fn fired(view: &View<'_>, incident: &Incident, step: Step, client_id:
 /// An incident closed.
 pub(crate) fn closed(incident: &Incident) -> Notice {
     let (reason, end) = match incident.recovered_time {
-        Some(time) => ("Recovered", time),
-        None => ("Superseded", incident.closed_time.unwrap_or(incident.since)),
+        Some(time) => (reasons::RECOVERED, time),
+        None => (reasons::SUPERSEDED, incident.closed_time.unwrap_or(incident.since)),
     };
     let seconds = end.get().duration_since(incident.since.get()).as_secs_f64();
     let what = affected(incident);
     Notice {
         warning: false,
         reason,
-        action: "Close",
+        action: actions::CLOSE,
         message: format!("{what}: {} ended after {seconds:.1}s, at level {}", incident.cause, incident.level),
     }
 }

@@ -206,7 +206,7 @@ pub struct Action {
     /// Identifier; the streamer acts on each one once.
     #[schemars(length(max = 64))]
     pub id: String,
-    /// The incident that it belongs to.
+    /// The incident that it belongs to; `requested` when a person asked for it.
     #[schemars(length(max = 64))]
     pub incident: String,
     /// What to do.

@@ -51,6 +51,10 @@ pub struct MarketStreamStatus {
     /// The last restart that a person asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restart: Option<Restart>,
+    /// The last value of the annotation `marketstream.io/restart-stream` that was dealt with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub stream_restart: Option<String>,
     /// Standard conditions, by type.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]

@@ -7,6 +7,8 @@ mod rbac;
 mod service;
 mod statefulset;
 
+pub use statefulset::USER_VARIABLE;
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;

@@ -31,6 +31,8 @@ const TERMINATION_GRACE_SECONDS: i64 = 120;
 const DATA_PATH: &str = "/data";
 pub(super) const SETTINGS_PATH: &str = "/home/ibgateway/settings";
 const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+/// The gateway image's variable of the user name.
+pub const USER_VARIABLE: &str = "TWS_USERID";
 /// The kubelet renews the token long before it ends.
 const TOKEN_SECONDS: i64 = 3607;
 
@@ -104,7 +106,7 @@ fn gateway_container(sidecar: &Sidecar) -> Container {
         CompetingSession::Primary => "primary",
     };
     let mut env = vec![
-        secret("TWS_USERID", &credentials.name, &credentials.username_key),
+        secret(USER_VARIABLE, &credentials.name, &credentials.username_key),
         secret("TWS_PASSWORD", &credentials.name, &credentials.password_key),
         value("TRADING_MODE", mode),
         value("READ_ONLY_API", "yes"),
