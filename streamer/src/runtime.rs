@@ -29,7 +29,7 @@ pub struct Core {
     facts: Facts,
     beside: watch::Sender<Gateway>,
     recovery: watch::Sender<Recovery>,
-    requests: mpsc::UnboundedSender<Event>,
+    requests: mpsc::Sender<Event>,
     manifests: mpsc::UnboundedSender<Manifest>,
     stop: CancellationToken,
     session: JoinHandle<()>,
@@ -111,7 +111,7 @@ impl Core {
 
     /// Where requests of people go.
     #[must_use]
-    pub fn requests(&self) -> mpsc::UnboundedSender<Event> {
+    pub fn requests(&self) -> mpsc::Sender<Event> {
         self.requests.clone()
     }
 

@@ -157,6 +157,28 @@ async fn a_competing_session_is_waited_out_with_one_canary() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_restart_during_a_competing_session_is_the_canary() {
+    let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
+    let (streamer, spec) = flowing(&gateway, &data).await;
+    gateway.begin(json!({"kind": "competing"})).await;
+    let refused = |status: &marketstream_crds::StreamerStatus| {
+        status.streams.iter().all(|stream| stream.state == StreamState::Rejected)
+    };
+    streamer.until("all streams are refused", refused).await;
+    let asked = gateway.requests("error").await.len();
+    let restart = action("1", ActionKind::RestartStreams, &["sim1/Last", "sim1/BidAsk"], 851);
+    streamer.send(&spec, Some(851), Some(restart));
+    let done = |status: &marketstream_crds::StreamerStatus| {
+        status.action.as_ref().is_some_and(|action| action.state == ActionState::Done)
+    };
+    // Long before the canary's own time.
+    let status = streamer.until_within(Duration::from_secs(20), "the answer", done).await;
+    assert!(status.action.unwrap().message.unwrap().contains("another session"));
+    until("one stream was refused again", async || gateway.requests("error").await.len() > asked).await;
+    streamer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_stream_keeps_the_gateways_words_and_the_others_flow() {
     let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
     let text = "Requested market data is not subscribed.";

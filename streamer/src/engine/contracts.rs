@@ -129,7 +129,7 @@ impl Engine {
             let wanted = entry.wanted.clone();
             let task = tokio::spawn(async move {
                 let outcome = Box::new(details::resolve(&client, &wanted, BOUND).await);
-                let _ = events.send(Event::Details { serial, contract: wanted.name, outcome });
+                let _ = events.send(Event::Details { serial, contract: wanted.name, outcome }).await;
             });
             entry.under_way = Some((serial, AbortOnDropHandle::new(task)));
             for (_, stream) in self.streams.iter_mut().filter(|(key, stream)| key.contract == name && stream.lined) {

@@ -170,6 +170,19 @@ async fn after_a_restored_link_only_silent_streams_that_run_are_asked_for_again(
 }
 
 #[tokio::test]
+async fn a_lost_session_is_made_again_after_the_manifests_pause() {
+    let mut bench = Bench::new();
+    let now = bench.engine.now();
+    let endpoint = Endpoint { host: "gw".to_owned(), port: 4002 };
+    bench.engine.lost(&Failure::closed(&endpoint), now);
+    assert_eq!(bench.engine.connect_if_due(now), Some(now.mono + Duration::from_secs(5)));
+    // A session that we end ourselves is not lost.
+    bench.engine.end_session(now);
+    let due = bench.engine.connect_if_due(now).unwrap();
+    assert!(due > now.mono && due < now.mono + Duration::from_secs(1), "{due:?}");
+}
+
+#[tokio::test]
 async fn it_reports_only_after_the_resource_was_read() {
     let mut bench = Bench::new();
     bench.engine.turn();

@@ -139,7 +139,7 @@ impl Engine {
             let mut history = Ibkr { client, contract, budget, allowed, clock };
             let outcome = fill(&gap, refused, &mut history, hours.as_ref(), &files).await;
             // Nobody listens only when the process ends.
-            let _ = events.send(Event::Filled { gap: gap.id, outcome });
+            let _ = events.send(Event::Filled { gap: gap.id, outcome }).await;
         })));
         None
     }

@@ -30,16 +30,19 @@ impl Engine {
         if now.mono < due {
             return Some(due);
         }
-        let candidates: Vec<StreamKey> = self
+        // One that was accepted in silence and then lost its subscription is refused no more, and needs asking.
+        let eligible: Vec<(&StreamKey, Duration)> = self
             .streams
             .iter()
-            .filter(|(key, stream)| {
-                let allowed = self.earliest_request(key, now).is_some_and(|at| at <= now.mono);
-                // One that was accepted in silence and then lost its subscription is refused no more, and needs asking.
-                stream.lined && (stream.is_refused() || !stream.is_running()) && !stream.canary && allowed
-            })
-            .map(|(key, _)| key.clone())
+            .filter(|(_, stream)| stream.lined && (stream.is_refused() || !stream.is_running()) && !stream.canary)
+            .filter_map(|(key, _)| Some((key, self.earliest_request(key, now)?)))
             .collect();
+        let allowed = eligible.iter().filter(|(_, at)| *at <= now.mono).map(|(key, _)| (*key).clone());
+        let candidates: Vec<StreamKey> = allowed.collect();
+        // The spacing of requests holds all of them back.
+        if let Some(first) = eligible.iter().map(|(_, at)| *at).min().filter(|_| candidates.is_empty()) {
+            return Some(first);
+        }
         let candidates = self.open_ones(candidates);
         let hold = self.hold.as_mut()?;
         let Some(key) = hold.pick(&candidates, now.mono).cloned() else {

@@ -26,7 +26,7 @@ use crate::{
 /// A client that does not end within this time is left to its fate.
 const DISCONNECT_BOUND: Duration = Duration::from_secs(2);
 
-/// Between the end of a session and the next attempt: an instant retry with the same client ID could overtake the end.
+/// Between a session that we end and the next attempt: an instant retry with the same client ID could overtake the end.
 const AFTER_DISCONNECT: Duration = Duration::from_millis(100);
 
 const FARM_OK: i32 = 2104;
@@ -99,7 +99,7 @@ impl Engine {
                 Err((failure, endpoint)) => Event::NotConnected { generation, failure, endpoint },
             };
             // Nobody listens only when the process ends.
-            let _ = events.send(event);
+            let _ = events.send(event).await;
         });
         self.phase = Phase::Connecting { _task: AbortOnDropHandle::new(task) };
         None
@@ -141,10 +141,10 @@ impl Engine {
             while let Some(notice) = notices.next().await {
                 let micros = u64::try_from(clock.mono().as_micros()).unwrap_or(u64::MAX);
                 counters.notice_mono.store(micros, Ordering::Relaxed);
-                let _ = events.send(Event::Notice { generation, notice });
+                let _ = events.send(Event::Notice { generation, notice }).await;
             }
             // Without automatic reconnection the stream of notices ends with the session (measured).
-            let _ = events.send(Event::Lost { generation, failure: Failure::closed(&endpoint) });
+            let _ = events.send(Event::Lost { generation, failure: Failure::closed(&endpoint) }).await;
         }))
     }
 
@@ -163,7 +163,7 @@ impl Engine {
         };
         AbortOnDropHandle::new(tokio::spawn(async move {
             probe::run(client, interval, clock, counters, last_frame).await;
-            let _ = events.send(Event::Lost { generation, failure: Failure::probe_timeout(&endpoint) });
+            let _ = events.send(Event::Lost { generation, failure: Failure::probe_timeout(&endpoint) }).await;
         }))
     }
 
@@ -192,6 +192,9 @@ impl Engine {
     pub(super) fn lost(&mut self, failure: &Failure, now: Now) {
         self.socket.failed(failure, None, now);
         self.end_session(now);
+        // A gateway that drops each new session must not be stormed.
+        let pause = self.spec.as_ref().map_or(AFTER_DISCONNECT, |spec| retry_pause(&spec.gateway));
+        self.phase = Phase::Down { retry_at: now.mono + pause };
     }
 
     /// Ends the session, if there is one. The next attempt follows when the gateway has read the end of this one.
@@ -215,8 +218,17 @@ impl Engine {
         let client = self.client().cloned();
         self.streams.values_mut().for_each(super::stream::StreamEntry::session_lost);
         if let Some(client) = client {
-            // The gateway frees the client ID at once when the session is closed in order.
-            let _ = tokio::time::timeout(DISCONNECT_BOUND, client.disconnect()).await;
+            // The gateway frees the client ID at once when the session is closed in order. Subscriptions end when they
+            // have recorded what had come.
+            let end = async {
+                client.disconnect().await;
+                for stream in self.streams.values_mut() {
+                    if let Some(draining) = stream.take_draining() {
+                        let _ = draining.await;
+                    }
+                }
+            };
+            let _ = tokio::time::timeout(DISCONNECT_BOUND, end).await;
         }
     }
 

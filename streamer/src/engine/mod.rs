@@ -50,6 +50,8 @@ use crate::{
 const LONGEST_REST: Duration = Duration::from_secs(1);
 /// Events that are taken before what is due is done.
 const BATCH: usize = 1_000;
+/// Events that may wait. Tasks wait for room, so a flood of notices stays in the client library, which bounds it too.
+const MAX_EVENTS: usize = 1_024;
 /// Heartbeat of the status before any manifest is known.
 const DEFAULT_MONITOR_INTERVAL: Duration = Duration::from_secs(15);
 
@@ -169,8 +171,8 @@ pub struct Tools {
 /// The engine.
 pub struct Engine {
     tools: Tools,
-    events: mpsc::UnboundedSender<Event>,
-    inbox: mpsc::UnboundedReceiver<Event>,
+    events: mpsc::Sender<Event>,
+    inbox: mpsc::Receiver<Event>,
     publish: watch::Sender<Arc<Snapshot>>,
     spec: Option<MarketStreamSpec>,
     ids: Option<ClientIds>,
@@ -199,7 +201,7 @@ impl Engine {
     /// An engine without a manifest, and where it publishes what it knows.
     #[must_use]
     pub fn new(tools: Tools, pod_uid: String) -> (Self, watch::Receiver<Arc<Snapshot>>) {
-        let (events, inbox) = mpsc::unbounded_channel();
+        let (events, inbox) = mpsc::channel(MAX_EVENTS);
         let now = tools.clock.now();
         let socket = Socket::new(now);
         let snapshot = Snapshot {
@@ -289,7 +291,7 @@ impl Engine {
 
     /// Where requests of people go.
     #[must_use]
-    pub fn requests(&self) -> mpsc::UnboundedSender<Event> {
+    pub fn requests(&self) -> mpsc::Sender<Event> {
         self.events.clone()
     }
 

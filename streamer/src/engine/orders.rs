@@ -32,7 +32,7 @@ impl Engine {
         tokio::spawn(async move {
             let outcome = place.restart().await;
             // Nobody listens only when the process ends.
-            let _ = events.send(Event::GatewayRestart { action, outcome });
+            let _ = events.send(Event::GatewayRestart { action, outcome }).await;
         });
     }
 
@@ -64,12 +64,6 @@ impl Engine {
         if self.client().is_none() {
             return failed(self, "there is no API session; all streams are asked for when one is up");
         }
-        if self.hold.is_some() {
-            return failed(
-                self,
-                "another session of this user has the market data; all streams are asked for when it ends",
-            );
-        }
         let keys: BTreeSet<StreamKey> = self
             .streams
             .iter()
@@ -79,13 +73,25 @@ impl Engine {
         if keys.is_empty() {
             return failed(self, "none of these streams is in the manifest and has a tick-by-tick line");
         }
-        keys.iter().for_each(|key| self.restart(key, now.mono));
+        match &mut self.hold {
+            // All of them would only be refused: one is asked for at once instead.
+            Some(hold) => hold.hasten(now.mono),
+            None => keys.iter().for_each(|key| self.restart(key, now.mono)),
+        }
         self.pending = Some((action.id.clone(), keys));
     }
 
-    /// A stream was asked for.
+    /// A stream was asked for: during a hold the canary, which is all that can be done then.
     pub(super) fn asked_for(&mut self, key: &StreamKey) {
         let Some((id, streams)) = &mut self.pending else { return };
+        if self.hold.is_some() && !streams.is_empty() {
+            let text = format!(
+                "another session of this user has the market data; {key} is asked for to see whether it still has"
+            );
+            self.desk.settle(id, ActionState::Done, text);
+            self.pending = None;
+            return;
+        }
         if streams.remove(key) && streams.is_empty() {
             self.desk.settle(id, ActionState::Done, "the streams are subscribed again".to_owned());
             self.pending = None;

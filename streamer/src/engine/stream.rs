@@ -48,6 +48,8 @@ pub struct StreamEntry {
     pub since: Timestamp,
     refused: Option<(Origin, Duration)>,
     running: Option<Running>,
+    /// The subscription of a lost session: it records what had come before the loss, and ends by itself.
+    draining: Option<AbortOnDropHandle<()>>,
     asked_before: bool,
     /// The session that it was last asked for in is lost.
     lost: bool,
@@ -56,7 +58,7 @@ pub struct StreamEntry {
 struct Running {
     serial: u64,
     since: Duration,
-    _task: AbortOnDropHandle<()>,
+    task: AbortOnDropHandle<()>,
 }
 
 impl StreamEntry {
@@ -75,6 +77,7 @@ impl StreamEntry {
             since: now.wall,
             refused: None,
             running: None,
+            draining: None,
             asked_before: false,
             lost: false,
         }
@@ -99,7 +102,8 @@ impl StreamEntry {
 
     /// A subscription begins.
     pub fn start(&mut self, serial: u64, task: AbortOnDropHandle<()>, now: Duration) {
-        self.running = Some(Running { serial, since: now, _task: task });
+        self.running = Some(Running { serial, since: now, task });
+        self.draining = None;
         self.lost = false;
         self.wanted_at = None;
         self.first_asked.get_or_insert(now);
@@ -132,10 +136,17 @@ impl StreamEntry {
         }
     }
 
+    /// What the subscription has received and not yet recorded is not lost with the session.
     pub fn session_lost(&mut self) {
         self.lost = true;
-        self.cancel();
+        self.draining = self.running.take().map(|running| running.task).or(self.draining.take());
+        self.canary = false;
         self.wanted_at = None;
+    }
+
+    /// The subscription of the lost session, if it has not ended.
+    pub fn take_draining(&mut self) -> Option<AbortOnDropHandle<()>> {
+        self.draining.take()
     }
 
     pub fn refuse(&mut self, origin: Origin, code: i32, message: &str, now: Now) {

@@ -13,7 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use tokio::{net::TcpListener, runtime, sync::mpsc::UnboundedSender};
+use tokio::{net::TcpListener, runtime, sync::mpsc::Sender};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -35,7 +35,7 @@ pub struct View {
     /// The facts.
     pub facts: Facts,
     /// Where requests of people go.
-    pub requests: UnboundedSender<Event>,
+    pub requests: Sender<Event>,
     /// Signs of life of all loops.
     pub hearts: Vec<(&'static str, Arc<Heart>)>,
 }
@@ -122,8 +122,10 @@ async fn list_gaps(State(view): State<View>) -> Json<serde_json::Value> {
 async fn backfill(State(view): State<View>, Query(parameters): Query<HashMap<String, String>>) -> Response {
     match gaps::request(&parameters, &view.facts, view.facts.clock.now().wall.as_second()) {
         Ok(request) => {
-            // The session has died only when the liveness probe says so.
-            let _ = view.requests.send(Event::Backfill(request));
+            if view.requests.try_send(Event::Backfill(request)).is_err() {
+                // Full of other requests; or the session has died, which the liveness probe says.
+                return (StatusCode::SERVICE_UNAVAILABLE, "too many requests: try again in a second\n").into_response();
+            }
             (StatusCode::ACCEPTED, "asked for: /v1/gaps shows what becomes of it\n").into_response()
         }
         Err(problem) => (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response(),

@@ -1,6 +1,9 @@
 //! One subscription: it stamps each tick, hands it to the recorder, and says how it ended.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use futures::{Stream, StreamExt};
 use ibapi::{
@@ -14,7 +17,7 @@ use ibapi::{
 };
 use marketstream_crds::TickType;
 use marketstream_proto::{TickKind, TickMessage};
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::Sender;
 
 use crate::{
     clock::Clock,
@@ -57,7 +60,7 @@ pub struct Task {
     /// Where ticks go.
     pub feed: Feed,
     /// Where the engine listens.
-    pub events: UnboundedSender<Event>,
+    pub events: Sender<Event>,
     /// Clocks.
     pub clock: Clock,
     /// Counts.
@@ -78,7 +81,7 @@ impl Task {
             TickType::MidPoint => self.open(builder.mid_point(), mid_point).await,
         };
         // The engine is gone only when the process ends.
-        let _ = self.events.send(Event::StreamEnded { key: self.key.clone(), serial: self.serial, end });
+        let _ = self.events.send(Event::StreamEnded { key: self.key.clone(), serial: self.serial, end }).await;
     }
 
     async fn open<S, T>(
@@ -100,8 +103,8 @@ impl Task {
                 Ok(SubscriptionItem::Notice(notice)) => {
                     self.counters.notice(notice.code);
                     if notice.code == LAG {
-                        self.counters.lagged.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                        let _ = self.events.send(Event::Lagged { key: self.key.clone() });
+                        self.counters.lagged.fetch_add(1, Ordering::Relaxed);
+                        let _ = self.events.send(Event::Lagged { key: self.key.clone() }).await;
                     }
                     if notice.code == DELAYED {
                         self.pulse.delayed(true);
@@ -127,7 +130,10 @@ impl Task {
         self.feed.tick(tick);
         self.pulse.at_second(second);
         if self.pulse.beat(now) {
-            let _ = self.events.send(Event::Tick { key: self.key.clone() });
+            // A full queue has the next tick tell.
+            if self.events.try_send(Event::Tick { key: self.key.clone() }).is_err() {
+                self.pulse.alert.store(true, Ordering::Relaxed);
+            }
         }
     }
 }

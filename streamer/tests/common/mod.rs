@@ -163,7 +163,7 @@ impl Streamer {
 
     /// What a person asks for.
     pub fn request(&self, request: Request) {
-        self.core().requests().send(Event::Backfill(request)).unwrap_or_else(|_| panic!("the session has died"));
+        self.core().requests().try_send(Event::Backfill(request)).unwrap_or_else(|_| panic!("the session has died"));
     }
 
     pub fn data(&self) -> &Path {
