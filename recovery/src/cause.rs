@@ -179,7 +179,11 @@ impl<'a> Evidence<'a> {
         let last = silent().min_by(|a, b| a.silent_seconds.total_cmp(&b.silent_seconds))?;
         let own = !matches!(self.stream_cause(last), Some(Cause::StreamSilent | Cause::Unknown));
         let known = silent().any(|stream| stream.session == Session::Open);
-        (!own && known == hours_known).then(|| self.ago(last.silent_seconds))
+        // A thin sibling that ticked since shows that the session lived then.
+        let waiting = [StreamState::Stale, StreamState::Flowing];
+        let waiting = self.view.streams().iter().filter(|stream| waiting.contains(&stream.state));
+        let silence = waiting.map(|stream| stream.silent_seconds).reduce(f64::min).unwrap_or(last.silent_seconds);
+        (!own && known == hours_known).then(|| self.ago(silence))
     }
 
     fn pacing(&self) -> Option<Timestamp> {
@@ -255,11 +259,17 @@ impl<'a> Evidence<'a> {
         let Some(streamer) = self.streamer() else { return false };
         let slack = self.policy.farm_within.get().as_secs_f64();
         let stale_after = self.view.stale_after(&stream.contract).as_secs_f64();
+        // Before that no tick could come, so silence from then tells nothing of the farm.
+        let age = |since: Option<Timestamp>| {
+            since.map_or(f64::MAX, |since| self.view.report.received.duration_since(since).as_secs_f64())
+        };
+        let possible = age(self.view.restored()).min(age(self.view.progress()));
+        let silence = stream.silent_seconds.min(possible);
         streamer.farms.values().any(|farm| {
             let down = matches!(farm.state, FarmState::Broken | FarmState::Connecting);
             let broke = farm.for_seconds;
             let unheard = stream.last_tick_seconds.is_none_or(|tick| tick >= broke - slack);
-            farm.kind == FarmKind::MarketData && down && unheard && stream.silent_seconds <= broke + stale_after
+            farm.kind == FarmKind::MarketData && down && unheard && silence <= broke + stale_after
         })
     }
 

@@ -8,7 +8,7 @@ use marketstream_crds::{Action, ActionKind, ActionState, Cause, Health, Incident
 use crate::{
     health::health,
     incidents,
-    ladder::{self, Act, Ladder, Refusal, Step},
+    ladder::{self, Act, Ladder, Refusal, Step, level},
     notice::{self, Notice},
     policy::Policy,
     view::{View, after},
@@ -71,8 +71,13 @@ pub fn decide(view: &View<'_>, now: Timestamp, policy: &Policy) -> Decision {
         look: vec![],
     };
     let mut open = tracked.open;
+    let session = open.iter().any(|incident| incident.scope == Scope::Session && incident.recovered_time.is_none());
     for incident in &mut open {
-        state.climb(incident);
+        if session && incident.scope == Scope::Stream {
+            (incident.next_action, incident.next_action_time) = (None, None);
+        } else {
+            state.climb(incident);
+        }
     }
     open.sort_by_key(|incident| (std::cmp::Reverse(incident.level), incident.since));
     notices.append(&mut state.notices);
@@ -129,7 +134,7 @@ impl State<'_> {
     /// Takes every step that is due, in order, until one must wait.
     fn climb(&mut self, incident: &mut Incident) {
         let mut step = self.next(incident);
-        while let Some(due) = step.filter(|step| step.due <= self.now && self.may(step.act)) {
+        while let Some(due) = step.filter(|step| step.due <= self.now && self.may(incident.cause, *step)) {
             self.take(incident, due);
             step = self.next(incident);
         }
@@ -154,12 +159,16 @@ impl State<'_> {
         Some(if spent { Step { act: Act::RefuseRoll(Refusal::Budget), ..step } } else { step })
     }
 
-    /// Whether this may be done now. One action at a time; none on a report of unknown age; none while paused.
-    fn may(&mut self, act: Act) -> bool {
+    /// Whether this may be done now. One action at a time; none while paused; none on a report of unknown age, nor is a
+    /// person called for what it says.
+    fn may(&mut self, cause: Cause, step: Step) -> bool {
         if self.view.paused {
             return false;
         }
-        let Act::Do(_) = act else { return true };
+        let Act::Do(_) = step.act else {
+            let known = self.view.report.confirmed || cause == Cause::NotReporting;
+            return known || step.level < level::CRITICAL;
+        };
         if let Some(action) = self.action.as_ref().filter(|action| in_flight(self.view, action, self.now)) {
             self.look.push(action.deadline.get());
             return false;

@@ -35,15 +35,20 @@ pub(crate) fn update(view: &View<'_>, policy: &Policy, now: Timestamp) -> Incide
     match evidence.session().filter(confirmed) {
         Some(finding) => {
             tracker.session_fault(session, finding);
-            // The session's fault explains its streams' silence.
-            streams.into_iter().for_each(|incident| tracker.close(incident));
+            // The session's fault explains its streams' silence. A Zombie explains nothing: it may be a dead stream in the
+            // pause of a thin one, and the dead one's clock goes on.
+            if finding.cause == Cause::Zombie {
+                tracker.result.open.extend(streams);
+            } else {
+                streams.into_iter().for_each(|incident| tracker.close(incident));
+            }
         }
         // A pod that is being replaced has not reported yet.
         None if view.streamer().is_none() || !view.report.confirmed => {
             tracker.result.open.extend(session.into_iter().chain(streams))
         }
         None => {
-            let recovering = session.as_ref().is_none_or(|incident| session_recovered(view, incident));
+            let recovering = session.as_ref().is_none_or(|incident| session_recovered(view, &evidence, incident));
             if let Some(incident) = session {
                 tracker.follow(incident, !recovering);
             }
@@ -56,13 +61,23 @@ pub(crate) fn update(view: &View<'_>, policy: &Policy, now: Timestamp) -> Incide
 }
 
 /// Whether data flow again, or nothing has to flow.
-fn session_recovered(view: &View<'_>, incident: &Incident) -> bool {
+fn session_recovered(view: &View<'_>, evidence: &Evidence<'_>, incident: &Incident) -> bool {
     // A volume that takes writes again is all that was missing.
     if incident.cause == Cause::StorageFull {
         return true;
     }
-    let waiting = view.any(StreamState::Pending) || view.any(StreamState::Stale);
+    // A stream that is silent for a reason of its own has an incident of its own.
+    let silent = |stream: &&StreamStatus| {
+        stream.state == StreamState::Stale
+            && evidence.stream(stream).is_none_or(|found| matches!(found.cause, Cause::StreamSilent | Cause::Unknown))
+    };
+    let waiting = view.any(StreamState::Pending) || view.streams().iter().any(|stream| silent(&stream));
     view.any_flows() || (!view.streams().is_empty() && !waiting)
+}
+
+/// Whether a session fault says that data are missing. Others leave the data's clock alone.
+fn tells_of_data(cause: Cause) -> bool {
+    !matches!(cause, Cause::NotReporting | Cause::StorageFull)
 }
 
 struct Tracker<'a> {
@@ -76,11 +91,19 @@ struct Tracker<'a> {
 impl Tracker<'_> {
     fn session_fault(&mut self, open: Option<Incident>, finding: Finding) {
         match open {
-            // What comes after a hold has a clock of its own.
-            Some(held) if rule(held.cause).hold && held.cause != finding.cause => {
-                self.close(held);
-                let after_hold = Finding { since: self.now, ..finding };
-                self.open(Scope::Session, after_hold, vec![]);
+            Some(upstream) if upstream.cause == Cause::UpstreamDown && self.waits_for_upstream(finding) => {
+                self.result.open.push(Incident { recovered_time: None, ..upstream });
+            }
+            Some(other) if other.cause != finding.cause && rule(other.cause).hold => {
+                // What comes after a hold has a clock of its own: from the notice that ended it, if there is one.
+                let restored = self.view.restored().filter(|_| other.cause == Cause::UpstreamDown);
+                let since = restored.unwrap_or(self.now);
+                self.close(other);
+                self.open(Scope::Session, Finding { since, ..finding }, vec![]);
+            }
+            Some(other) if other.cause != finding.cause && !tells_of_data(other.cause) => {
+                self.close(other);
+                self.open(Scope::Session, finding, vec![]);
             }
             Some(incident) => {
                 // A session that comes up after our own action has no evidence yet; that action's cause stands.
@@ -91,6 +114,12 @@ impl Tracker<'_> {
             }
             None => self.open(Scope::Session, finding, vec![]),
         }
+    }
+
+    /// A gateway that cannot log in while IBKR is away is not to blame.
+    fn waits_for_upstream(&self, finding: Finding) -> bool {
+        let down = matches!(finding.cause, Cause::GatewayDown | Cause::Unknown);
+        down && self.view.logging_in(self.policy.verify_gateway.get())
     }
 
     fn stream_faults(&mut self, open: Vec<Incident>) {
@@ -122,23 +151,24 @@ impl Tracker<'_> {
         }
     }
 
-    /// Streams that fell silent together, for the same cause, are one fault.
+    /// Streams that fell silent together, for the same cause, are one fault, if the ladder gives them the same time.
     fn grouped(&self, faults: &[(&StreamStatus, Finding)]) -> Vec<(Finding, Vec<String>)> {
-        let mut groups: Vec<(Finding, Vec<String>)> = Vec::new();
+        let mut groups: Vec<(Finding, &str, Vec<String>)> = Vec::new();
         for (stream, finding) in faults {
-            let together = |group: &Finding| {
+            let together = |group: &Finding, contract: &str| {
                 group.cause == finding.cause
+                    && self.view.stale_after(&stream.contract) == self.view.stale_after(contract)
                     && group.since.duration_since(finding.since).unsigned_abs() <= self.policy.group_within.get()
             };
-            match groups.iter_mut().find(|(group, _)| together(group)) {
-                Some((group, streams)) => {
+            match groups.iter_mut().find(|(group, contract, _)| together(group, contract)) {
+                Some((group, _, streams)) => {
                     group.since = group.since.min(finding.since);
                     streams.push(stream.key());
                 }
-                None => groups.push((*finding, vec![stream.key()])),
+                None => groups.push((*finding, stream.contract.as_str(), vec![stream.key()])),
             }
         }
-        groups
+        groups.into_iter().map(|(finding, _, streams)| (finding, streams)).collect()
     }
 
     /// Keeps an incident open while `faulty`, and until its streams have flowed for the settling time.
@@ -190,7 +220,7 @@ impl Tracker<'_> {
             .open
             .iter()
             .chain(&self.view.status.history)
-            .filter(|incident| incident.scope == Scope::Session)
+            .filter(|incident| incident.scope == Scope::Session && incident.cause != Cause::Zombie)
             .filter_map(|incident| incident.recovered_time)
             .map(marketstream_crds::Time::get)
             .max()

@@ -59,9 +59,9 @@ pub(crate) enum Refusal {
 /// The ladder of one MarketStream at one moment.
 pub(crate) struct Ladder<'a> {
     pub(crate) view: &'a View<'a>,
-    policy: &'a Policy,
-    now: Timestamp,
-    windows: OnceCell<Windows>,
+    pub(crate) policy: &'a Policy,
+    pub(crate) now: Timestamp,
+    pub(crate) windows: OnceCell<Windows>,
 }
 
 impl<'a> Ladder<'a> {
@@ -78,18 +78,27 @@ impl<'a> Ladder<'a> {
             return self.retry(incident);
         }
         let verified = self.verification_end(incident);
-        let escalation = ((incident.level + 1)..=CRITICAL)
-            // A late reset is one of the tries after Critical.
-            .filter(|level| *level != RESET || !rule(incident.cause).late_reset)
-            .find(|level| self.allows(incident, *level))
-            .map(|level| {
-                let due = after(incident.since.get(), self.threshold(incident, level));
-                self.step(incident, level, verified.map_or(due, |end| due.max(end)))
-            });
+        let escalation = self.escalation(incident, verified);
         // Between two rungs, what the cause allows may be tried once more.
         let again = self.repeat(incident, verified);
         let sooner = |step: &Step| escalation.is_none_or(|escalation| step.due <= escalation.due);
         again.filter(sooner).or(escalation)
+    }
+
+    /// The next higher level that is allowed.
+    fn escalation(&self, incident: &Incident, verified: Option<Timestamp>) -> Option<Step> {
+        let mut allowed = ((incident.level + 1)..=CRITICAL)
+            // A late reset is one of the tries after Critical.
+            .filter(|level| *level != RESET || !rule(incident.cause).late_reset)
+            .filter(|level| self.allows(incident, *level))
+            .map(|level| {
+                let due = after(incident.since.get(), self.threshold(incident, level));
+                self.step(incident, level, verified.map_or(due, |end| due.max(end)))
+            });
+        let next = allowed.next()?;
+        // What comes a step forward again and again, and no further, keeps nobody from being called.
+        let call = allowed.last().filter(|call| call.due < next.due && self.progress_end() == Some(next.due));
+        Some(call.unwrap_or(next))
     }
 
     /// Whether the cause, and what is known now, allow the level.
@@ -107,12 +116,10 @@ impl<'a> Ladder<'a> {
 
     /// Without a session there is nothing to subscribe on, and refused streams are asked for by the streamer itself.
     fn restartable(&self, incident: &Incident, rule: &Rule) -> bool {
-        let wanted = match rule.restart {
-            Restart::Never => false,
-            Restart::Once | Restart::Again => true,
-            Restart::Restored => self.view.restored().is_some(),
-        };
-        wanted && self.view.connected() && self.streams(incident).any(|stream| stream.state != StreamState::Rejected)
+        // A request that is made while the link to IBKR is down cannot be served.
+        let possible = self.view.connected() && !self.view.link_down();
+        let refused = |stream: &StreamStatus| stream.state == StreamState::Rejected;
+        rule.restart != Restart::Never && possible && !self.streams(incident).all(refused)
     }
 
     /// The streams of an incident.
@@ -159,6 +166,8 @@ impl<'a> Ladder<'a> {
             if slowest { spans.max() } else { spans.min() }
         };
         match (incident.scope, incident.cause) {
+            // A refusal is told at once.
+            (Scope::Stream, Cause::NotEntitled | Cause::Capacity | Cause::ContractInvalid) => None,
             (Scope::Stream, _) => {
                 of_contracts(&mut incident.streams.iter().filter_map(|key| key.split('/').next()), true)
             }
@@ -173,30 +182,13 @@ impl<'a> Ladder<'a> {
 
     /// A step that is due at `due`, or when what holds it ends.
     fn step(&self, incident: &Incident, level: u8, due: Timestamp) -> Step {
-        let rule = rule(incident.cause);
-        let mut due = due;
-        if rule.restart == Restart::Restored && level == RESTART {
-            due = due.max(self.view.restored().map_or(due, |end| after(end, self.policy.verify_restored.get())));
-        }
-        if rule.late_reset && level == RESET {
-            due = due.max(self.windows().outside(incident.since.get(), self.policy.upstream_patience.get()));
-        }
-        if matches!(level, RESTART | RESET) {
-            due = due.max(self.view.pacing_end().unwrap_or(due));
-        }
-        if rule.maintenance && level >= RESET {
-            due = self.windows().release(due, self.now);
-        }
+        let due = self.release(incident, level, due);
         let act = match level {
             RESTART => Act::Do(ActionKind::RestartStreams),
             RESET => self.strength(incident),
             _ => Act::Tell,
         };
         Step { level, due, act }
-    }
-
-    fn windows(&self) -> &Windows {
-        self.windows.get_or_init(|| Windows::new(self.view.spec, self.policy))
     }
 
     /// The same level again: a silent stream each time after a doubled pause, a stepwise reset with its next strength.
@@ -206,6 +198,8 @@ impl<'a> Ladder<'a> {
         match incident.level {
             RESTART if rule(incident.cause).restart == Restart::Again && self.allows(incident, RESTART) => {
                 let first = self.threshold(incident, RESET).saturating_sub(self.threshold(incident, RESTART));
+                // A contract that ticks so seldom cannot show any sooner whether it helped.
+                let first = first.max(self.stale_after(incident).unwrap_or_default());
                 let doublings = u32::try_from(incident.attempts - 1).unwrap_or(0).min(12);
                 Some(self.step(incident, RESTART, after(last.time.get(), first.saturating_mul(1 << doublings))))
             }

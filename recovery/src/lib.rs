@@ -17,6 +17,7 @@ mod policy;
 mod resets;
 mod rules;
 mod view;
+mod waits;
 mod windows;
 
 pub use decide::{Decision, decide, in_flight};

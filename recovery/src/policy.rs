@@ -150,7 +150,7 @@ impl Default for Policy {
             login_patience: Duration::from_secs(240),
             competing_expires: Duration::from_secs(150),
             competing_login_expires: Duration::from_secs(15 * 60),
-            restored_expires: Duration::from_secs(600),
+            restored_expires: Duration::from_secs(60),
             verify_restored: Duration::from_secs(90),
             upstream_patience: Duration::from_secs(30 * 60),
             pacing_expires: Duration::from_secs(15 * 60),

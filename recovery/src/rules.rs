@@ -48,8 +48,6 @@ pub enum Restart {
     Once,
     /// Again and again, each time after a doubled pause: nothing stronger is allowed.
     Again,
-    /// Once the link to IBKR is back.
-    Restored,
 }
 
 /// When level 4 comes.
@@ -131,9 +129,8 @@ pub const fn rule(cause: Cause) -> Rule {
             ..SESSION
         },
         Cause::UpstreamDown => Rule {
-            evidence: "errors 1100 or 2110 and no stream flows; or restored (1101, 1102) within 10 min and nothing came since",
+            evidence: "errors 1100 or 2110 and no stream flows; or restored (1101, 1102) within 1 min and nothing came since",
             advice: "see IBKR's system status and the internet connection; everything is asked for again when the link is back",
-            restart: Restart::Restored,
             reset: &[RestartGateway, RollPod],
             late_reset: true,
             maintenance: true,

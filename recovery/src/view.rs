@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use marketstream_crds::{
-    CommandPort, MarketStreamSpec, MarketStreamStatus, SocketState, StreamState, StreamStatus, StreamerStatus,
-    TradingMode, Upstream,
+    CommandPort, LoginState, MarketStreamSpec, MarketStreamStatus, SocketState, StreamState, StreamStatus,
+    StreamerStatus, TradingMode, Upstream,
 };
 
 /// Everything that the operator knows at one moment. All stamps are of the operator's own clock.
@@ -88,6 +88,32 @@ impl<'a> View<'a> {
     pub(crate) fn restored(&self) -> Option<Timestamp> {
         let upstream = self.streamer()?.upstream.as_ref()?;
         (upstream.state == Upstream::Up).then(|| before(self.report.received, upstream.for_seconds))
+    }
+
+    /// When the gateway or the session last came a step forward by itself: a login that began or ended, a session that is
+    /// up.
+    pub(crate) fn progress(&self) -> Option<Timestamp> {
+        let streamer = self.streamer()?;
+        if self.connected() {
+            let age = streamer.heartbeat_time.get().duration_since(streamer.socket.since.get());
+            return Some(before(self.report.received, age.as_secs_f64()));
+        }
+        let login = streamer.login.as_ref()?;
+        let moves = matches!(login.state, LoginState::Started | LoginState::Completed);
+        moves.then(|| before(self.report.received, login.for_seconds))
+    }
+
+    /// Whether the gateway is at its login, or was gone less than `patience` ago and has not come to it yet.
+    pub(crate) fn logging_in(&self, patience: Duration) -> bool {
+        let Some(streamer) = self.streamer().filter(|_| !self.connected()) else { return false };
+        let started = streamer.login.as_ref().is_some_and(|login| login.state == LoginState::Started);
+        started || streamer.socket.down_seconds < patience.as_secs_f64()
+    }
+
+    /// Whether the link to IBKR is known to be down.
+    pub(crate) fn link_down(&self) -> bool {
+        let upstream = self.streamer().and_then(|streamer| streamer.upstream.as_ref());
+        upstream.is_some_and(|upstream| upstream.state == Upstream::Down)
     }
 
     /// When a stream of this contract is stale.

@@ -218,32 +218,31 @@ fn a_lost_link_resets_the_gateway_after_half_an_hour_and_not_before() {
 }
 
 #[test]
-fn level_2_follows_a_restored_link_when_the_streamer_has_had_its_turn() {
+fn silence_that_outlasts_a_restored_link_by_a_minute_is_a_zombie_whose_clock_began_with_the_notice() {
     for restored in [Restored::Lost, Restored::Maintained] {
         let mut world = World::new();
         world.upstream(Upstream::Down, None);
         world.silence_all(0);
-        world.run(170);
+        world.run(1200);
         world.upstream(Upstream::Up, Some(restored));
-        world.run(89);
+        world.run(59);
         assert_eq!((world.incident().cause, world.done()), (Cause::UpstreamDown, vec![]));
-        world.run(2);
-        assert_eq!(world.done(), [(260.0, ActionKind::RestartStreams)]);
+        world.run(1);
+        assert_eq!((world.incident().cause, world.incident().level), (Cause::Zombie, 1));
+        world.run(300);
+        assert_eq!(world.rungs(), [(1, 60.0), (2, 180.0), (3, 300.0)]);
     }
 }
 
 #[test]
-fn silence_that_outlasts_a_restored_link_by_ten_minutes_is_a_zombie_with_a_clock_of_its_own() {
+fn the_streamer_has_its_turn_when_the_link_is_back_before_anything_is_asked_for_again() {
     let mut world = World::new();
-    world.upstream(Upstream::Down, None);
-    world.silence_all(0);
-    world.run(1200);
+    world.silence(&[MNQ_TRADES], 100);
     world.upstream(Upstream::Up, Some(Restored::Maintained));
-    world.run(599);
-    assert_eq!(world.incident().cause, Cause::UpstreamDown);
+    world.run(89);
+    assert_eq!(world.done(), []);
     world.run(1);
-    assert_eq!((world.incident().cause, world.incident().level), (Cause::Zombie, 0));
-    assert_eq!(world.rolls(), 0);
+    assert_eq!(world.done(), [(90.0, ActionKind::RestartStreams)]);
 }
 
 #[test]

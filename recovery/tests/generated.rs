@@ -19,7 +19,6 @@ fn levels(rule: &Rule) -> String {
         Restart::Never => {}
         Restart::Once => levels.push("2".to_owned()),
         Restart::Again => levels.push("2, again and again with doubled pauses".to_owned()),
-        Restart::Restored => levels.push("2 once the link is back".to_owned()),
     }
     let strengths: Vec<&str> = rule.reset.iter().map(|kind| kind.as_str()).collect();
     let reset = format!("3 ({})", strengths.join(", "));

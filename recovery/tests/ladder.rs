@@ -2,7 +2,7 @@
 
 mod world;
 
-use marketstream_crds::{ActionKind, Cause, Duration, Health, Reset, Session, SocketState, StreamState};
+use marketstream_crds::{ActionKind, Cause, Duration, Health, Reset, Scope, Session, SocketState, StreamState};
 use world::{BTC_QUOTES, MNQ_QUOTES, MNQ_TRADES, World};
 
 const COMPETING: &str = "No market data during competing live session";
@@ -241,13 +241,35 @@ fn streams_that_fall_silent_apart_have_clocks_of_their_own() {
 }
 
 #[test]
-fn when_everything_is_silent_the_session_absorbs_its_streams() {
+fn while_everything_is_silent_only_the_session_is_acted_for() {
     let mut world = World::new();
     world.silence(&[MNQ_TRADES], 60);
     world.run(30);
     world.silence(&[MNQ_QUOTES, BTC_QUOTES], 60);
-    world.run(10);
-    assert_eq!(world.incident().cause, Cause::Zombie);
+    world.run(400);
+    assert!(world.causes.len() > 1 && world.causes.iter().all(|cause| *cause == Cause::Zombie), "{:?}", world.causes);
+    let stream = world.status.incidents.iter().find(|incident| incident.scope == Scope::Stream).unwrap();
+    assert_eq!((stream.level, stream.next_action.as_deref()), (1, None));
+    world.flow_all();
+    world.run(11);
+    assert!(world.status.incidents.is_empty(), "{:#?}", world.status.incidents);
+}
+
+#[test]
+fn a_dead_stream_reaches_critical_though_its_thin_sibling_pauses_and_ticks() {
+    let mut world = World::new();
+    world.contract("btc").stale_after = Some(Duration::from_secs(900));
+    world.state(&[MNQ_QUOTES], StreamState::Idle);
+    world.silence(&[MNQ_TRADES], 60);
+    for _ in 0..8 {
+        // Its pause is as long as the silence of the other: both look dead, until it ticks.
+        world.quiet(BTC_QUOTES, 60);
+        world.run(60);
+        world.quiet(BTC_QUOTES, 0);
+        world.run(30);
+    }
+    let dead = world.incident_with(MNQ_TRADES);
+    assert_eq!((dead.cause, dead.level), (Cause::StreamSilent, 4));
 }
 
 #[test]

@@ -131,7 +131,9 @@ impl World {
     }
 
     pub fn socket(&mut self, state: SocketState) {
-        self.socket = state;
+        if self.socket != state {
+            (self.socket, self.socket_since) = (state, self.now);
+        }
         self.down_since = (state != SocketState::Connected).then_some(self.now);
         self.ever_connected |= state == SocketState::Connected;
         self.facts.new_session();
@@ -246,7 +248,7 @@ impl World {
             socket: SocketStatus {
                 state: self.socket,
                 endpoint: None,
-                since: stamp(now),
+                since: stamp(self.socket_since),
                 down_seconds: self.down_since.map_or(0.0, ago),
                 ever_connected: self.ever_connected,
                 message: None,

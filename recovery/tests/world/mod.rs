@@ -60,6 +60,8 @@ pub struct World {
     streams: BTreeMap<String, Stream>,
     facts: Facts,
     socket: SocketState,
+    /// Since when it is in that state.
+    socket_since: Timestamp,
     ever_connected: bool,
     down_since: Option<Timestamp>,
     received: Timestamp,
@@ -113,6 +115,8 @@ impl World {
             streams: [MNQ_QUOTES, MNQ_TRADES, BTC_QUOTES].map(|key| (key.to_owned(), flowing.clone())).into(),
             facts: Facts::default(),
             socket: SocketState::Connected,
+            // The session had been up for long.
+            socket_since: start.checked_sub(Duration::from_secs(3600)).unwrap(),
             ever_connected: true,
             down_since: None,
             received: start,
@@ -147,7 +151,8 @@ impl World {
     /// Lets the calendar begin elsewhere.
     pub fn at(mut self, start: &str) -> Self {
         let start: Timestamp = start.parse().unwrap();
-        (self.now, self.start) = (start, start);
+        let up = self.now.duration_since(self.socket_since);
+        (self.now, self.start, self.socket_since) = (start, start, start.checked_sub(up).unwrap());
         if let Some(pod) = &mut self.pod {
             (pod.seen, pod.running) = (start, Some(start));
         }
@@ -327,6 +332,7 @@ impl World {
         let restarted = |stream: &&mut Stream| matches!(stream.state, StreamState::Stale | StreamState::Flowing);
         self.streams.values_mut().filter(restarted).for_each(|stream| stream.state = StreamState::Pending);
         self.ever_connected = self.socket == SocketState::Connected;
+        self.socket_since = self.now;
         self.facts.new_session();
     }
 
@@ -351,6 +357,11 @@ impl World {
             incident.scope == Scope::Session || incident.streams.iter().any(|stream| stream == key)
         };
         self.status.incidents.iter().find(concerns)
+    }
+
+    /// The incident that names this stream.
+    pub fn incident_with(&self, key: &str) -> &Incident {
+        self.status.incidents.iter().find(|incident| incident.streams.iter().any(|stream| stream == key)).unwrap()
     }
 
     /// What was done, and when.

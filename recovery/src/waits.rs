@@ -1,0 +1,65 @@
+//! What a step waits for beyond its threshold and the verification of the last action.
+
+use jiff::Timestamp;
+use marketstream_crds::{Incident, Scope, StreamState};
+
+use crate::{
+    ladder::{
+        Ladder,
+        level::{RESET, RESTART},
+    },
+    rules::rule,
+    view::{after, before},
+    windows::Windows,
+};
+
+impl Ladder<'_> {
+    /// When a step that is due at `due` may be taken.
+    pub(crate) fn release(&self, incident: &Incident, level: u8, due: Timestamp) -> Timestamp {
+        let rule = rule(incident.cause);
+        let acts = matches!(level, RESTART | RESET);
+        let waits = [
+            self.view.pacing_end().filter(|_| acts),
+            self.progress_end().filter(|_| acts),
+            self.restored_end().filter(|_| level == RESTART),
+            self.first_ticks_due(incident).filter(|_| level >= RESTART),
+            self.upstream_end(incident).filter(|_| rule.late_reset && level == RESET),
+        ];
+        let due = waits.into_iter().flatten().fold(due, Timestamp::max);
+        if rule.maintenance && level >= RESET { self.windows().release(due, self.now) } else { due }
+    }
+
+    /// When the effect of a step is known that the gateway or the session took by itself.
+    pub(crate) fn progress_end(&self) -> Option<Timestamp> {
+        // A session that is up asks for its streams; a login that has begun or ended opens the port.
+        let wait = if self.view.connected() { self.policy.verify_restart } else { self.policy.verify_gateway };
+        self.view.progress().map(|step| after(step, wait.get()))
+    }
+
+    /// After the link to IBKR is back the streamer looks after its streams by itself.
+    fn restored_end(&self) -> Option<Timestamp> {
+        self.view.restored().map(|back| after(back, self.policy.verify_restored.get()))
+    }
+
+    /// The session is up again, and nothing has been silent in it for long enough to be missed: when the first of its
+    /// streams is.
+    fn first_ticks_due(&self, incident: &Incident) -> Option<Timestamp> {
+        let young = incident.scope == Scope::Session && self.view.connected() && !self.view.any(StreamState::Stale);
+        let never = self.view.spec.recovery.zombie_timeout.get();
+        let pending = self.view.streams().iter().filter(|stream| stream.state == StreamState::Pending);
+        let ends = pending.map(|stream| {
+            let asked = before(self.view.report.received, stream.silent_seconds);
+            after(asked, never.max(self.view.stale_after(&stream.contract)))
+        });
+        ends.min().filter(|_| young)
+    }
+
+    /// What is lost is not on this side of IBKR: a reset comes when the link has been away for long, windows not counted.
+    fn upstream_end(&self, incident: &Incident) -> Option<Timestamp> {
+        Some(self.windows().outside(incident.since.get(), self.policy.upstream_patience.get()))
+    }
+
+    fn windows(&self) -> &Windows {
+        self.windows.get_or_init(|| Windows::new(self.view.spec, self.policy))
+    }
+}
