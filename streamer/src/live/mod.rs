@@ -4,6 +4,14 @@
 //! files. A stream that nobody reads costs one look at a counter per flush, and no reader can hold the recorder up: each
 //! has a bounded queue, and what does not fit there is lost to that reader alone.
 
+mod cursor;
+pub mod envelope;
+pub mod files;
 mod hub;
+mod reader;
 
-pub use self::hub::{Hub, Listener, Missed};
+pub use self::{
+    cursor::{Cursor, NotACursor},
+    hub::{Hub, Listener, Missed},
+    reader::{Reader, Stopped},
+};
