@@ -25,7 +25,7 @@
 
 mod zone;
 
-pub(crate) use zone::resolve as zone;
+pub use zone::resolve as zone;
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{AmbiguousOffset, Disambiguation, TimeZone};

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     fn key(contract: &str, tick: TickType) -> StreamKey {
-        StreamKey { contract: contract.to_owned(), tick }
+        StreamKey { contract: contract.to_owned(), tick, roll: 0 }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// One moment on both clocks.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,19 +31,27 @@ impl Now {
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     origin: Instant,
+    /// Of the calendar, ahead of this machine's.
+    ahead: SignedDuration,
 }
 
 impl Clock {
     /// A clock whose monotonic time begins now.
     #[must_use]
     pub fn start() -> Self {
-        Self { origin: Instant::now() }
+        Self::ahead_by(SignedDuration::ZERO)
+    }
+
+    /// A clock whose calendar is ahead of this machine's: for a gateway that lives on another day.
+    #[must_use]
+    pub fn ahead_by(ahead: SignedDuration) -> Self {
+        Self { origin: Instant::now(), ahead }
     }
 
     /// Both clocks at this moment.
     #[must_use]
     pub fn now(&self) -> Now {
-        Now { mono: self.mono(), wall: Timestamp::now() }
+        Now { mono: self.mono(), wall: Timestamp::now().saturating_add(self.ahead).unwrap_or(Timestamp::MAX) }
     }
 
     /// The monotonic clock alone.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use marketstream_crds::{ActionStatus, GatewayError, Incident, Session, StorageStatus, StreamState};
+use marketstream_crds::{ActionStatus, GatewayError, Incident, NextContract, Session, StorageStatus, StreamState};
 use tokio::sync::watch;
 
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     live::Hub,
     notices::Link,
     plan::StreamKey,
+    roll::Expiry,
     session::{endpoints::Endpoint, socket::Socket},
 };
 
@@ -144,6 +145,21 @@ impl PartialEq for StreamFacts {
     }
 }
 
+/// A contract of the manifest that IBKR knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContractFacts {
+    /// Its name in the manifest.
+    pub name: String,
+    /// IBKR's identifier of what is recorded.
+    pub con_id: i32,
+    /// The exchange's own symbol.
+    pub local_symbol: String,
+    /// Its end, if it has one.
+    pub expiry: Option<Expiry>,
+    /// What is recorded next.
+    pub next: Option<NextContract>,
+}
+
 /// Requests came too fast for IBKR: none is sent until it is over.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cooldown {
@@ -181,6 +197,8 @@ pub struct Snapshot {
     pub endpoints: Vec<Endpoint>,
     /// Every stream of the manifest, in order.
     pub streams: Vec<StreamFacts>,
+    /// Every contract of the manifest that IBKR knows, by name.
+    pub contracts: Vec<ContractFacts>,
     /// Gaps in the recording.
     pub gaps: Gaps,
     /// Acknowledgement of the last action.

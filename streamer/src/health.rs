@@ -45,6 +45,12 @@ pub struct Verdict {
     pub due: Option<Duration>,
 }
 
+impl Verdict {
+    /// Of a stream whose contract trades no more.
+    pub const EXPIRED: Self =
+        Self { state: StreamState::Expired, session: Session::Closed, counted_from: None, due: None };
+}
+
 /// For how long data that should have come did not.
 #[must_use]
 pub fn silence(counted_from: Option<Duration>, last_tick: Option<Duration>, now: Duration) -> Duration {

@@ -24,6 +24,7 @@ pub mod reach;
 pub mod recorder;
 pub mod report;
 pub mod retry;
+pub mod roll;
 pub mod run;
 pub mod runtime;
 pub mod session;

@@ -11,6 +11,17 @@ pub struct StreamKey {
     pub contract: String,
     /// Tick type.
     pub tick: TickType,
+    /// How often the contract had rolled when this stream began: while a future rolls, the old and the new contract
+    /// have a stream each.
+    pub roll: u32,
+}
+
+impl StreamKey {
+    /// The same stream of the contract after so many rolls.
+    #[must_use]
+    pub fn after(&self, rolls: u32) -> Self {
+        Self { roll: rolls, ..self.clone() }
+    }
 }
 
 impl fmt::Display for StreamKey {
@@ -28,7 +39,7 @@ pub fn streams(spec: &MarketStreamSpec) -> BTreeMap<StreamKey, bool> {
     contracts
         .into_iter()
         .flat_map(|contract| {
-            contract.ticks.iter().map(|tick| StreamKey { contract: contract.name.clone(), tick: *tick })
+            contract.ticks.iter().map(|tick| StreamKey { contract: contract.name.clone(), tick: *tick, roll: 0 })
         })
         .enumerate()
         .map(|(place, key)| (key, place < lines))

@@ -27,6 +27,7 @@ fn status(state: SocketState, down_seconds: f64) -> StreamerStatus {
         pacing: None,
         streams: Vec::new(),
         storage: StorageStatus::default(),
+        contracts: Vec::new(),
         gaps: None,
         action: None,
     }

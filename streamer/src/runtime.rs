@@ -44,7 +44,20 @@ impl Core {
     /// # Errors
     /// When a thread or its runtime cannot be started.
     pub fn start(data_dir: &Path, pod_uid: String, gateway: Place, backfill_lag: Duration) -> std::io::Result<Self> {
-        let clock = Clock::start();
+        Self::start_by(Clock::start(), data_dir, pod_uid, gateway, backfill_lag)
+    }
+
+    /// As [`Core::start`], by that clock.
+    ///
+    /// # Errors
+    /// When a thread or its runtime cannot be started.
+    pub fn start_by(
+        clock: Clock,
+        data_dir: &Path,
+        pod_uid: String,
+        gateway: Place,
+        backfill_lag: Duration,
+    ) -> std::io::Result<Self> {
         let (session_heart, recorder_heart) = (Arc::new(Heart::new(clock)), Arc::new(Heart::new(clock)));
         let cadence = Cadence::from(&Storage::default());
         let recorder = Recorder::start(data_dir.to_owned(), cadence, clock, recorder_heart.clone())?;

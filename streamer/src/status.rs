@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use marketstream_crds::{
-    CorruptStatus, GapCounts, GatewayError, LoginStatus, PacingStatus, SocketStatus, StreamState, StreamStatus,
-    StreamerStatus, Time,
+    ContractStatus, CorruptStatus, GapCounts, GatewayError, LoginStatus, PacingStatus, SocketStatus, StreamState,
+    StreamStatus, StreamerStatus, Time,
 };
 
 use crate::{
-    facts::{Facts, Gaps},
+    facts::{ContractFacts, Facts, Gaps},
     health::silence,
     session::socket::Socket,
 };
@@ -79,10 +79,25 @@ pub fn build(facts: &Facts, identity: &Identity) -> StreamerStatus {
             message: text(&cooldown.message),
         }),
         streams,
+        contracts: snapshot.contracts.iter().filter_map(|facts| contract(facts, now.wall)).collect(),
         storage: facts.storage.borrow().clone(),
         gaps: Some(gaps(&snapshot.gaps)),
         action: snapshot.action.clone(),
     }
+}
+
+/// What is said of a contract that expires.
+#[must_use]
+pub fn contract(facts: &ContractFacts, now: Timestamp) -> Option<ContractStatus> {
+    let expiry = facts.expiry.as_ref()?;
+    Some(ContractStatus {
+        contract: facts.name.clone(),
+        con_id: facts.con_id,
+        local_symbol: facts.local_symbol.clone(),
+        last_trade_date: expiry.last_day().to_string(),
+        days_left: expiry.days_left(now),
+        next: facts.next.clone(),
+    })
 }
 
 fn gaps(gaps: &Gaps) -> GapCounts {

@@ -1,17 +1,39 @@
-//! What the streamer keeps on the volume for its next start: the last valid spec and the last client ID.
+//! What the streamer keeps on the volume for its next start: the last valid spec, the last client ID, and which contracts
+//! were recorded.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
 };
 
-use marketstream_crds::MarketStreamSpec;
+use marketstream_crds::{Contract, MarketStreamSpec};
+use serde::{Deserialize, Serialize};
+
+use crate::roll::{Choice, Expiry};
 
 /// Below the data directory; the dot keeps it out of the readers' way.
 const FOLDER: &str = ".marketstream";
 const SPEC: &str = "spec.json";
 const CLIENT_ID: &str = "client-id";
+const CONTRACTS: &str = "contracts.json";
+
+/// What a description of the manifest was found to mean.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptContract {
+    /// The description; for another one this says nothing.
+    pub description: Contract,
+    /// IBKR's identifier.
+    pub con_id: i32,
+    /// Its end, if it has one.
+    pub expiry: Option<Expiry>,
+    /// Of a future that rolls: what was chosen.
+    pub choice: Option<Choice>,
+    /// Of a future that rolls: the contracts whose recording has begun.
+    #[serde(default)]
+    pub begun: Vec<i32>,
+}
 
 /// The streamer's own files.
 #[derive(Clone, Debug)]
@@ -63,6 +85,23 @@ impl Store {
         self.write(CLIENT_ID, id.to_string().as_bytes())
     }
 
+    /// Which contracts were recorded, by their names in the manifest; empty when there is nothing that can be read.
+    #[must_use]
+    pub fn contracts(&self) -> BTreeMap<String, KeptContract> {
+        let Ok(text) = fs::read(self.folder.join(CONTRACTS)) else { return BTreeMap::new() };
+        serde_json::from_slice(&text)
+            .inspect_err(|error| tracing::warn!(%error, "the contracts on the volume cannot be read"))
+            .unwrap_or_default()
+    }
+
+    /// Keeps which contracts are recorded.
+    ///
+    /// # Errors
+    /// When the volume refuses it; the older ones stay whole then.
+    pub fn keep_contracts(&self, contracts: &BTreeMap<String, KeptContract>) -> io::Result<()> {
+        self.write(CONTRACTS, &serde_json::to_vec(contracts)?)
+    }
+
     /// A rename makes a whole file appear at once, after its content is on the disk.
     fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {
         fs::create_dir_all(&self.folder)?;
@@ -95,7 +134,16 @@ mod tests {
         store.keep_spec(&spec).unwrap();
         store.keep_client_id(853).unwrap();
         store.keep_client_id(854).unwrap();
-        assert_eq!((store.spec(), store.client_id()), (Some(spec), Some(854)));
+        let kept = KeptContract {
+            description: spec.contracts[0].clone(),
+            con_id: 1,
+            expiry: Expiry::read("20261218", "US/Central"),
+            choice: None,
+            begun: vec![1],
+        };
+        let contracts = BTreeMap::from([("a".to_owned(), kept)]);
+        store.keep_contracts(&contracts).unwrap();
+        assert_eq!((store.spec(), store.client_id(), store.contracts()), (Some(spec), Some(854), contracts));
         fs::write(data.path().join(FOLDER).join(SPEC), "{torn").unwrap();
         assert_eq!(store.spec(), None);
     }

@@ -125,6 +125,7 @@ pub fn build(streamer: &Streamer, world: &World, at: Ms) -> StreamerStatus {
             message: message.to_owned(),
         }),
         streams,
+        contracts: Vec::new(),
         gaps: None,
         storage: StorageStatus {
             writable: streamer.failing_since.is_none(),

@@ -12,6 +12,12 @@ use crate::Duration;
 #[x_kube(validation = Rule::new("has(self.conId) || has(self.symbol)").message("give conId, or symbol and secType"))]
 #[x_kube(validation = Rule::new("!has(self.symbol) || has(self.secType)")
     .message("symbol needs secType, such as FUT, STK or CRYPTO"))]
+#[x_kube(validation = Rule::new("!has(self.secType) || self.secType != 'CONTFUT'")
+    .message("a continuous future cannot be recorded: write secType FUT and roll: {rule: IBFront}"))]
+#[x_kube(validation = Rule::new("!has(self.roll) || (has(self.symbol) && has(self.secType) && self.secType == 'FUT')")
+    .message("roll needs symbol and secType FUT"))]
+#[x_kube(validation = Rule::new("!has(self.roll) || !(has(self.conId) || has(self.lastTradeDate) || has(self.localSymbol))")
+    .message("roll chooses the expiry: remove conId, lastTradeDate and localSymbol, or remove roll"))]
 pub struct Contract {
     /// A short name of your own (a DNS label): it stands in metrics, events and status.
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
@@ -51,6 +57,9 @@ pub struct Contract {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 16))]
     pub multiplier: Option<String>,
+    /// Records whichever expiry of a future the rule chooses, and goes on to the next one by itself. Absent: no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roll: Option<Roll>,
     /// Tick types to record.
     #[schemars(length(min = 1, max = 4))]
     #[x_kube(merge_strategy = ListMerge::Set)]
@@ -65,6 +74,43 @@ pub struct Contract {
     #[serde(default)]
     #[schemars(range(min = -1000, max = 1000))]
     pub priority: i32,
+}
+
+/// How the contract of a future is chosen and replaced.
+#[derive(KubeSchema, Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.days) == (self.rule == 'DaysBeforeExpiry')")
+    .message("roll.days belongs to the rule DaysBeforeExpiry: give it with that rule, and with no other"))]
+#[x_kube(validation = Rule::new("duration(self.overlap) <= duration('24h')").message("roll.overlap is at most 24h"))]
+pub struct Roll {
+    /// When the next contract takes over.
+    pub rule: RollRule,
+    /// Calendar days before the last trade date, for DaysBeforeExpiry: the old contract is left at the midnight, in the
+    /// exchange's time zone, that begins this day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 180))]
+    pub days: Option<i32>,
+    /// For how long both contracts are recorded before the old one is left. Without spare tick-by-tick lines the next
+    /// contract's part of that time is fetched from history. Default: 10m.
+    #[serde(default = "Roll::default_overlap")]
+    pub overlap: Duration,
+}
+
+impl Roll {
+    fn default_overlap() -> Duration {
+        Duration::from_secs(600)
+    }
+}
+
+/// When the next contract of a future takes over.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+pub enum RollRule {
+    /// When IBKR's continuous future (CONTFUT) moves on.
+    IBFront,
+    /// So many calendar days before the last trade date.
+    DaysBeforeExpiry,
+    /// When a later contract had a greater volume on the last whole trading day.
+    Volume,
 }
 
 /// A tick-by-tick stream of the TWS API.

@@ -53,6 +53,10 @@ pub struct StreamerStatus {
     /// Every stream of the manifest.
     #[schemars(length(max = 400))]
     pub streams: Vec<StreamStatus>,
+    /// Which contracts are recorded, of those that expire or roll.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub contracts: Vec<ContractStatus>,
     /// The data volume.
     pub storage: StorageStatus,
     /// Gaps in the recording, by what became of them; the streamer's HTTP port lists them.
@@ -346,6 +350,43 @@ pub enum Session {
     Closed,
     /// Its hours are not known (yet), or have run out.
     Unknown,
+}
+
+/// A contract that expires.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ContractStatus {
+    /// Name of the contract in the manifest.
+    #[schemars(length(max = 63))]
+    pub contract: String,
+    /// IBKR's identifier of what is recorded now.
+    pub con_id: i32,
+    /// The exchange's own symbol, such as MNQZ6.
+    #[schemars(length(max = 32))]
+    pub local_symbol: String,
+    /// Its last trade date, YYYY-MM-DD.
+    #[schemars(length(max = 10))]
+    pub last_trade_date: String,
+    /// Calendar days until then, in the exchange's time zone; 0 on the day itself, negative afterwards.
+    pub days_left: i32,
+    /// What is recorded next; absent when it is not known, or nothing follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<NextContract>,
+}
+
+/// The contract that follows.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NextContract {
+    /// IBKR's identifier.
+    pub con_id: i32,
+    /// The exchange's own symbol, such as MNQH7.
+    #[schemars(length(max = 32))]
+    pub local_symbol: String,
+    /// From when it is recorded, on the streamer's clock.
+    pub from: Time,
+    /// When the one before it is left, on the streamer's clock.
+    pub until: Time,
 }
 
 /// An error that the gateway sent for a request.

@@ -40,7 +40,8 @@ pub(super) const ALIASES: &[(&str, &str)] = &[
 /// Finds the zone, with or without a display name behind it: `EST (Eastern Standard Time)`. Case does not matter.
 ///
 /// Only the bundled database is asked: images may lack one, and the answer must not depend on the machine.
-pub(crate) fn resolve(id: &str) -> Option<TimeZone> {
+#[must_use]
+pub fn resolve(id: &str) -> Option<TimeZone> {
     let name = match id.split_once('(') {
         Some((name, rest)) if rest.trim_end().ends_with(')') => name.trim(),
         _ => id.trim(),

@@ -267,6 +267,7 @@ impl World {
                 message: "Max rate of messages per second has been exceeded".into(),
             }),
             streams,
+            contracts: Vec::new(),
             gaps: None,
             storage: StorageStatus {
                 writable: facts.failing.is_none(),

@@ -24,6 +24,8 @@ pub enum GapCause {
     Silence,
     /// The streamer did not keep up, or the volume refused writes.
     Dropped,
+    /// A rolling future's next contract was due and not recorded yet.
+    Rolled,
     /// A person asked for the range.
     Requested,
 }

@@ -8,7 +8,7 @@ use std::{
 
 use ibapi::{Client, contracts::Contract};
 use jiff::Timestamp;
-use marketstream_proto::TickMessage;
+use marketstream_proto::{TickKind, TickMessage};
 use marketstream_recovery::hours::{SessionState, TradingHours};
 
 use super::{
@@ -51,26 +51,33 @@ pub struct Ibkr {
     pub clock: Clock,
 }
 
-impl Ibkr {
-    fn budget(&self) -> MutexGuard<'_, Budget> {
-        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+/// The login's budget.
+pub fn locked(budget: &Mutex<Budget>) -> MutexGuard<'_, Budget> {
+    budget.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits until the budget allows a request, and spends it.
+pub async fn turn(budget: &Mutex<Budget>, kind: TickKind, allowed: u32, clock: Clock) {
+    loop {
+        let now = clock.mono();
+        let at = {
+            let mut budget = locked(budget);
+            let at = budget.earliest(kind, allowed, now);
+            if at <= now {
+                return budget.spend(kind, now);
+            }
+            at
+        };
+        tokio::time::sleep_until(clock.instant(at)).await;
     }
 }
 
 impl History for Ibkr {
     async fn ticks(&mut self, stream: Recorded, from: i64) -> Result<Vec<TickMessage>, FetchError> {
-        loop {
-            let now = self.clock.mono();
-            let at = self.budget().earliest(stream.kind, self.allowed, now);
-            if at <= now {
-                self.budget().spend(stream.kind, now);
-                break;
-            }
-            tokio::time::sleep_until(self.clock.instant(at)).await;
-        }
+        turn(&self.budget, stream.kind, self.allowed, self.clock).await;
         let answer = fetch::ticks(&self.client, &self.contract, stream.kind, from).await;
         if let Err(FetchError::Pacing(_)) = &answer {
-            self.budget().cool_down(self.clock.mono());
+            locked(&self.budget).cool_down(self.clock.mono());
         }
         answer
     }

@@ -50,7 +50,7 @@ pub struct Book {
 
 /// The recorded stream of a stream whose contract is known.
 pub fn recorded(contracts: &BTreeMap<String, ContractEntry>, key: &StreamKey) -> Option<Recorded> {
-    let con_id = contracts.get(&key.contract)?.con_id()?;
+    let con_id = contracts.get(&key.contract)?.con_id_of(key)?;
     Some(Recorded { con_id, kind: stored_kind(key.tick) })
 }
 
@@ -70,6 +70,11 @@ impl Book {
     fn change<R>(&mut self, change: impl FnOnce(&mut Ledger) -> R) -> R {
         self.dirty = true;
         change(Arc::make_mut(&mut self.ledger))
+    }
+
+    /// What the login has asked of history.
+    pub fn budget(&self) -> Arc<Mutex<Budget>> {
+        self.budget.clone()
     }
 
     pub fn is_open(&self, stream: Recorded) -> bool {
@@ -132,8 +137,8 @@ impl Engine {
             self.filled(gap.id, Outcome::Unfillable(reason));
             return Some(now.mono);
         };
-        let contract = entry.contract()?.clone();
-        let (hours, files, events) = (entry.known_hours().cloned(), self.gaps.files.clone(), self.events.clone());
+        let (contract, hours) = entry.past(gap.stream.con_id)?;
+        let (files, events) = (self.gaps.files.clone(), self.events.clone());
         let (budget, clock) = (self.gaps.budget.clone(), self.tools.clock);
         self.gaps.filling = Some(AbortOnDropHandle::new(tokio::spawn(async move {
             let mut history = Ibkr { client, contract, budget, allowed, clock };
@@ -153,8 +158,9 @@ impl Engine {
         let spec = self.spec.as_ref()?;
         // What a person asks for is theirs to judge.
         let asked = gap.cause == GapCause::Requested;
-        let known = self.contracts.get(&gap.contract).and_then(ContractEntry::con_id);
-        if known.is_some_and(|con_id| con_id != gap.stream.con_id) {
+        // A future that rolls has several contracts in its time.
+        let entry = self.contracts.get(&gap.contract).filter(|entry| entry.wanted.roll.is_none());
+        if entry.and_then(ContractEntry::con_id).is_some_and(|con_id| con_id != gap.stream.con_id) {
             Some("the manifest's name now means another contract")
         } else if !asked && !spec.backfill.ticks.iter().any(|tick| stored_kind(*tick) == gap.stream.kind) {
             Some("its tick type is not in spec.backfill.ticks")

@@ -1,5 +1,7 @@
 //! A new or changed manifest, taken in without disturbing what stays the same.
 
+use std::collections::BTreeMap;
+
 use marketstream_crds::{Gateway, MarketStreamSpec};
 use marketstream_recovery::codes::OWN_LIMIT;
 
@@ -7,10 +9,11 @@ use super::{
     Engine, Manifest,
     contracts::ContractEntry,
     stream::{Origin, StreamEntry},
+    streams::AFTER_CANCEL,
 };
 use crate::{
     clock::Now,
-    plan,
+    plan::{self, StreamKey},
     recorder::Cadence,
     session::endpoints::{ClientIds, endpoints},
 };
@@ -56,7 +59,8 @@ impl Engine {
         for wanted in &spec.contracts {
             let entry = self.contracts.get_mut(&wanted.name);
             let Some(entry) = entry else {
-                self.contracts.insert(wanted.name.clone(), ContractEntry::new(wanted.clone(), now.mono));
+                let kept = self.kept.get(&wanted.name).cloned();
+                self.contracts.insert(wanted.name.clone(), ContractEntry::new(wanted.clone(), kept, now.mono));
                 continue;
             };
             if entry.update(wanted, now.mono) {
@@ -67,18 +71,42 @@ impl Engine {
     }
 
     fn take_streams(&mut self, spec: &MarketStreamSpec, now: Now) {
-        let planned = plan::streams(spec);
-        self.streams.retain(|key, _| planned.contains_key(key));
+        self.place_streams(spec, now);
         let (up, held) = (self.client().is_some(), self.hold.is_some());
-        for (key, lined) in planned {
-            let stream = self.streams.entry(key).or_insert_with(|| StreamEntry::new(lined, now));
+        // A changed manifest is also a reason to try what was refused.
+        for stream in self.streams.values_mut().filter(|stream| stream.lined && !stream.is_running()) {
+            stream.wanted_at = (up && !held).then_some(now.mono);
+        }
+    }
+
+    /// The streams that the manifest asks for, of the contracts that are recorded now; and those of the contracts that
+    /// follow, as far as lines are left.
+    pub(super) fn place_streams(&mut self, spec: &MarketStreamSpec, now: Now) {
+        let rolls = |key: &StreamKey| self.contracts.get(&key.contract).map_or(0, |entry| entry.rolling.count);
+        let planned: BTreeMap<StreamKey, bool> =
+            plan::streams(spec).into_iter().map(|(key, lined)| (key.after(rolls(&key)), lined)).collect();
+        let used = planned.values().filter(|lined| **lined).count();
+        let spare = usize::try_from(spec.limits.tick_by_tick).unwrap_or(0).saturating_sub(used);
+        let rolling =
+            |key: &StreamKey| self.contracts.get(&key.contract).is_some_and(|entry| entry.rolling.next.is_some());
+        let next: BTreeMap<StreamKey, bool> = planned
+            .iter()
+            .filter(|(key, lined)| **lined && rolling(key))
+            .map(|(key, _)| (key.after(key.roll + 1), true))
+            .take(spare)
+            .collect();
+        self.streams.retain(|key, _| planned.contains_key(key) || next.contains_key(key));
+        let at = (self.client().is_some() && self.hold.is_none()).then_some(now.mono + AFTER_CANCEL);
+        for (key, lined) in planned.into_iter().chain(next) {
+            let stream = self.streams.entry(key).or_insert_with(|| {
+                let mut stream = StreamEntry::new(lined, now);
+                // Another stream may have just given its line up.
+                stream.wanted_at = at.filter(|_| lined);
+                stream
+            });
             if lined && stream.is_refused_by(Origin::Lines) {
                 stream.lift_refusal();
                 stream.error = None;
-            }
-            // A changed manifest is also a reason to try what was refused.
-            if lined && !stream.is_running() {
-                stream.wanted_at = (up && !held).then_some(now.mono);
             }
             if !lined {
                 stream.cancel();

@@ -7,6 +7,7 @@ mod hold;
 mod link;
 mod manifest;
 mod orders;
+mod rolling;
 mod stream;
 mod streams;
 mod verify;
@@ -19,7 +20,10 @@ use std::{
 
 use ibapi::Notice;
 use marketstream_crds::{Action, ActionStatus, MarketStreamSpec};
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 
 pub use self::gaps::Request;
@@ -35,15 +39,16 @@ use crate::{
     pacing::Spacing,
     plan::StreamKey,
     recorder::Feed,
+    roll::Volumes,
     session::{
         connect::Connection,
-        details::{Resolved, Unresolved},
+        details::{Found, Unresolved},
         endpoints::{ClientIds, Endpoint, endpoints},
         failure::Failure,
         socket::Socket,
         subscription::End,
     },
-    store::Store,
+    store::{KeptContract, Store},
 };
 
 /// Longest sleep: a calendar that is set forward must be noticed, and the sign of life must stay fresh.
@@ -111,7 +116,14 @@ pub enum Event {
         /// Name of the contract.
         contract: String,
         /// What came of it.
-        outcome: Box<Result<Resolved, Unresolved>>,
+        outcome: Box<Result<Found, Unresolved>>,
+    },
+    /// Volumes of a future's expiries were asked for.
+    Volumes {
+        /// Name of the contract.
+        contract: String,
+        /// What came of it.
+        volumes: Option<Volumes>,
     },
     /// A tick of a stream came that waited for one.
     Tick {
@@ -184,6 +196,11 @@ pub struct Engine {
     generation: u64,
     contracts: BTreeMap<String, ContractEntry>,
     streams: BTreeMap<StreamKey, StreamEntry>,
+    /// What the volume knows of the contracts.
+    kept: BTreeMap<String, KeptContract>,
+    keeping: Option<JoinHandle<()>>,
+    /// What is known of the contracts may differ from that.
+    unkept: bool,
     spacing: Spacing,
     cooldown: Option<Cooldown>,
     hold: Option<Canary>,
@@ -211,13 +228,14 @@ impl Engine {
             cooldown: None,
             endpoints: Vec::new(),
             streams: Vec::new(),
+            contracts: Vec::new(),
             gaps: Gaps::default(),
             action: None,
             reportable: false,
             monitor_interval: DEFAULT_MONITOR_INTERVAL,
         };
         let (publish, published) = watch::channel(Arc::new(snapshot));
-        let gaps = gaps::Book::open_dir(tools.store.data_dir());
+        let (gaps, kept) = (gaps::Book::open_dir(tools.store.data_dir()), tools.store.contracts());
         let engine = Self {
             tools,
             events,
@@ -232,6 +250,9 @@ impl Engine {
             generation: 0,
             contracts: BTreeMap::new(),
             streams: BTreeMap::new(),
+            kept,
+            keeping: None,
+            unkept: false,
             spacing: Spacing::default(),
             cooldown: None,
             hold: None,
@@ -274,6 +295,7 @@ impl Engine {
             let next = [
                 self.connect_if_due(now),
                 self.look_up_if_due(now),
+                self.roll_if_due(now),
                 self.verify_if_due(now),
                 self.subscribe_if_due(now),
                 self.fill_if_due(now),
@@ -285,6 +307,7 @@ impl Engine {
             due = next.map_or(due, |next| due.min(next));
         }
         self.gaps.keep();
+        self.keep_contracts();
         self.publish_changes();
         due
     }
@@ -307,6 +330,7 @@ impl Engine {
             Event::Lost { generation, failure } if generation == self.generation => self.lost(&failure, now),
             Event::Notice { generation, notice } if generation == self.generation => self.notice(&notice, now),
             Event::Details { serial, contract, outcome } => self.details(serial, &contract, *outcome, now),
+            Event::Volumes { contract, volumes } => self.volumes(&contract, volumes, now),
             Event::Lagged { key } => self.lagged(&key),
             Event::Filled { gap, outcome } => self.filled(gap, outcome),
             Event::Backfill(request) => self.backfill_requested(request, now),
@@ -323,6 +347,7 @@ impl Engine {
         let streams = self
             .streams
             .iter()
+            .filter(|(key, _)| self.contracts.get(&key.contract).is_none_or(|entry| entry.rolling.count == key.roll))
             .map(|(key, stream)| StreamFacts {
                 key: key.clone(),
                 con_id: self.contracts.get(&key.contract).and_then(ContractEntry::con_id),
@@ -342,6 +367,7 @@ impl Engine {
             cooldown: self.cooldown.clone(),
             endpoints: self.spec.as_ref().map(|spec| endpoints(&spec.gateway, None)).unwrap_or_default(),
             streams,
+            contracts: self.contracts.values().filter_map(ContractEntry::facts).collect(),
             gaps: self.gaps.published(),
             action: self.desk.acknowledged().cloned(),
             reportable: self.desk.is_open(),

@@ -12,14 +12,14 @@ use crate::{
     cli::stored_kind,
     clock::Now,
     facts::Cooldown,
-    health::{Facts, Thresholds, judge},
+    health::{Facts, Thresholds, Verdict, judge},
     plan::StreamKey,
     retry,
     session::subscription::{End, Task},
 };
 
 /// Between a cancel and the next request, so that the gateway reads them in this order.
-const AFTER_CANCEL: Duration = Duration::from_millis(200);
+pub(super) const AFTER_CANCEL: Duration = Duration::from_millis(200);
 /// Least pause after a subscription that broke, for manifests with a short spacing.
 const AFTER_BREAK: Duration = Duration::from_secs(1);
 /// Bound of sending one request, the wait for its turn among 100 included.
@@ -76,9 +76,10 @@ impl Engine {
         Some(wanted.max(self.earliest_request(key, now)?))
     }
 
-    /// When the spacing rule allows a request for this stream. `None` while its contract is not known.
+    /// When the spacing rule allows a request for this stream. `None` while its contract is not known, or has ended.
     pub(super) fn earliest_request(&self, key: &StreamKey, now: Now) -> Option<Duration> {
-        let con_id = self.contracts.get(&key.contract)?.contract()?.contract_id;
+        let entry = self.contracts.get(&key.contract).filter(|entry| !entry.has_ended(now))?;
+        let con_id = entry.of_stream(key)?.contract.contract_id;
         let spacing = self.spec.as_ref()?.limits.same_instrument_spacing.get();
         Some(self.spacing.earliest(con_id, key.tick, spacing, now.mono))
     }
@@ -86,7 +87,8 @@ impl Engine {
     pub(super) fn subscribe(&mut self, key: &StreamKey, now: Now) {
         let serial = self.next_serial();
         let Some(client) = self.client().cloned() else { return };
-        let Some(contract) = self.contracts.get(&key.contract).and_then(|entry| entry.contract()).cloned() else {
+        let entry = self.contracts.get(&key.contract);
+        let Some(contract) = entry.and_then(|entry| entry.of_stream(key)).map(|known| known.contract.clone()) else {
             return;
         };
         let Some(stream) = self.streams.get_mut(key) else { return };
@@ -188,9 +190,18 @@ impl Engine {
                 first_asked: stream.first_asked,
                 last_tick: stream.pulse.last_tick(),
                 refused: stream.is_refused(),
-                hours: contract.hours(now),
+                hours: contract.hours(key, now),
             };
-            let verdict = judge(&facts, &thresholds, now);
+            let ended = contract.has_ended(now);
+            let verdict = if ended { Verdict::EXPIRED } else { judge(&facts, &thresholds, now) };
+            if ended && stream.verdict.state != StreamState::Expired {
+                stream.cancel();
+                (stream.wanted_at, stream.error) = (None, None);
+                // No tick will come that could end the gap.
+                if let Some(recorded) = recorded(&self.contracts, key) {
+                    self.gaps.close(recorded, now.wall.as_second(), now);
+                }
+            }
             // An account's permissions change over a weekend: a refused stream is tried again at each open.
             let opened = stream.verdict.session == Session::Closed && verdict.session == Session::Open;
             if opened && !held && stream.is_refused_by(Origin::Gateway) {
@@ -211,7 +222,7 @@ impl Engine {
             // In these states a tick changes nothing; a closed session is left by the calendar only.
             let gap = recorded(&self.contracts, key).is_some_and(|recorded| self.gaps.is_open(recorded));
             let deaf = !gap
-                && (verdict.state == StreamState::Flowing
+                && (matches!(verdict.state, StreamState::Flowing | StreamState::Expired)
                     || (verdict.state == StreamState::Idle && verdict.session == Session::Closed));
             stream.pulse.alert.store(!deaf, Ordering::Relaxed);
             for due in [verdict.due, accepted_at.filter(|at| *at > now.mono)].into_iter().flatten() {

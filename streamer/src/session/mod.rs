@@ -4,6 +4,8 @@ pub mod connect;
 pub mod details;
 pub mod endpoints;
 pub mod failure;
+pub mod matching;
 pub mod probe;
 pub mod socket;
 pub mod subscription;
+pub mod volumes;

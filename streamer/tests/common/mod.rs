@@ -16,6 +16,7 @@ use ib_gateway_sim::{
 use marketstream_crds::{Action, ActionKind, MarketStreamSpec, StreamStatus, StreamerStatus};
 use marketstream_streamer::{
     backfill::ledger::Gap,
+    clock::Clock,
     engine::{Event, Manifest, Request},
     gateway::Place,
     runtime::Core,
@@ -48,8 +49,14 @@ pub struct Gateway {
 
 impl Gateway {
     pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         let state = tempfile::tempdir().unwrap();
-        let simulator = Simulator::start(Config::local(state.path())).await.unwrap();
+        let mut config = Config::local(state.path());
+        change(&mut config);
+        let simulator = Simulator::start(config).await.unwrap();
         Self { simulator, _state: state }
     }
 
@@ -105,7 +112,11 @@ pub struct Streamer {
 
 impl Streamer {
     pub fn start(data: &Path) -> Self {
-        let core = Core::start(data, UID.to_owned(), Place::in_pod(), BACKFILL_LAG).unwrap();
+        Self::start_by(Clock::start(), data)
+    }
+
+    pub fn start_by(clock: Clock, data: &Path) -> Self {
+        let core = Core::start_by(clock, data, UID.to_owned(), Place::in_pod(), BACKFILL_LAG).unwrap();
         Self { core: Some(core), data: data.to_owned() }
     }
 
