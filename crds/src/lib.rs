@@ -3,6 +3,7 @@
 //!
 //! `crds/marketstreams.yaml` is generated from these types (`make generate`).
 
+pub mod check;
 pub mod conditions;
 pub mod duration;
 pub mod events;

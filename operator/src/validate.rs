@@ -1,8 +1,8 @@
-//! What CEL cannot check: names of time zones, orders of durations across objects, and two owners of one login.
+//! What CEL cannot check: a spec's own faults, and two owners of one login.
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use marketstream_crds::{External, MarketStream, conditions::reasons, names};
+use marketstream_crds::{External, MarketStream, check, conditions::reasons, names};
 
 use crate::build::USER_VARIABLE;
 
@@ -22,36 +22,7 @@ pub fn problem<'a>(ms: &MarketStream, all: impl Iterator<Item = &'a MarketStream
 }
 
 fn invalid_spec(ms: &MarketStream) -> Option<Problem> {
-    let invalid = |message: String| Some(Problem { reason: reasons::INVALID_SPEC, message });
-    if let Some(sidecar) = &ms.spec.gateway.sidecar
-        && jiff::tz::TimeZone::get(&sidecar.time_zone).is_err()
-    {
-        let zone = &sidecar.time_zone;
-        return invalid(format!(
-            "spec.gateway.sidecar.timeZone: {zone:?} is not an IANA time zone; write one such as America/New_York"
-        ));
-    }
-    for (index, window) in ms.spec.maintenance_windows.iter().enumerate() {
-        if jiff::tz::TimeZone::get(&window.time_zone).is_err() {
-            let zone = &window.time_zone;
-            return invalid(format!(
-                "spec.maintenanceWindows[{index}].timeZone: {zone:?} is not an IANA time zone; write one such as \
-                 America/New_York"
-            ));
-        }
-    }
-    let recovery = &ms.spec.recovery;
-    for (index, contract) in ms.spec.contracts.iter().enumerate() {
-        if let Some(own) = contract.stale_after.filter(|own| own.get().is_zero()) {
-            return invalid(format!(
-                "spec.contracts[{index}].staleAfter: {own} would always be stale; write at least 1s"
-            ));
-        }
-    }
-    if recovery.stale_after.get().is_zero() {
-        return invalid("spec.recovery.staleAfter: 0s would always be stale; write at least 1s".to_owned());
-    }
-    None
+    check::problem(&ms.spec).map(|message| Problem { reason: reasons::INVALID_SPEC, message })
 }
 
 /// Of two MarketStreams with one login the younger waits, so that the older is never disturbed.
@@ -214,10 +185,11 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_time_zone_is_named() {
+    fn a_fault_of_the_spec_comes_first() {
         let mut gateway = sidecar("ibkr");
         gateway["sidecar"]["timeZone"] = "America/Gotham".into();
         let found = problem(&stream("a", OLD, gateway), std::iter::empty()).unwrap();
+        assert_eq!(found.reason, reasons::INVALID_SPEC);
         assert!(found.message.starts_with("spec.gateway.sidecar.timeZone"), "{found:?}");
     }
 }

@@ -34,6 +34,13 @@ pub enum Command {
 /// Settings of `run`.
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
+    /// Run without Kubernetes, by this manifest (YAML): a MarketStream as for kubectl, or its spec alone. Changes of the
+    /// file are applied at once.
+    #[arg(long, env = "MARKETSTREAM_MANIFEST", value_name = "FILE")]
+    pub manifest: Option<PathBuf>,
+    /// Overrides of the ladder's constants (YAML), for tests. Only without Kubernetes.
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
     /// Name of the MarketStream.
     #[arg(long, env = "MARKETSTREAM_NAME")]
     pub name: Option<String>,

@@ -9,7 +9,9 @@ use std::{
 };
 
 use jiff::Timestamp;
-use marketstream_crds::{ActionStatus, GatewayError, Incident, NextContract, Session, StorageStatus, StreamState};
+use marketstream_crds::{ActionStatus, GatewayError, Health, Incident, NextContract, Session, StorageStatus, StreamState};
+use marketstream_recovery::{ladder::level::CRITICAL, rule};
+use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::{
@@ -272,7 +274,7 @@ impl Heart {
 }
 
 /// What recovery makes of the facts: the operator's word in the status, or that of a ladder in this process.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Recovery {
     /// Highest rung that an open incident has reached: 0 (none) to 4 (Critical).
     pub level: u8,
@@ -280,6 +282,23 @@ pub struct Recovery {
     pub incidents: Vec<Incident>,
     /// Whether the ladder runs in this process, so that nobody else can call for help.
     pub own: bool,
+    /// Health of the collection, by the ladder in this process.
+    pub health: Option<Health>,
+    /// Incidents that the ladder in this process has closed, the newest first.
+    pub history: Vec<Incident>,
+    /// What is wrong with a newer manifest, which is therefore not in use.
+    pub refused: Option<String>,
+}
+
+impl Recovery {
+    /// Why nobody should rely on this process: its own ladder is at its end. An operator calls people itself.
+    #[must_use]
+    pub fn alarm(&self) -> Option<String> {
+        let critical = |incident: &&Incident| self.own && incident.level >= CRITICAL;
+        let incident = self.incidents.iter().find(critical)?;
+        let advice = rule(incident.cause).advice;
+        Some(format!("level {}: {}: a person is needed: {advice}", incident.level, incident.cause))
+    }
 }
 
 /// The facts and their latest changes.

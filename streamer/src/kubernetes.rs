@@ -132,7 +132,7 @@ fn tell(recovery: &watch::Sender<Recovery>, object: &Seen) {
     let status = object.status.clone().unwrap_or_default();
     let incidents: Vec<Incident> =
         status.incidents.into_iter().filter_map(|incident| known(Some(incident), "an incident")).collect();
-    let told = Recovery { level: status.level.unwrap_or(0), incidents, own: false };
+    let told = Recovery { level: status.level.unwrap_or(0), incidents, ..Recovery::default() };
     recovery.send_if_modified(|known| {
         let changed = *known != told;
         *known = told;

@@ -28,6 +28,7 @@ pub mod roll;
 pub mod run;
 pub mod runtime;
 pub mod session;
+pub mod standalone;
 pub mod status;
 pub mod store;
 pub mod ticks;

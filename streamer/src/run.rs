@@ -1,6 +1,6 @@
-//! The program's two commands, put together.
+//! The program's commands, put together.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{env, io, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use tokio::{
@@ -20,6 +20,7 @@ use crate::{
     report,
     runtime::Core,
     session::endpoints::Endpoint,
+    standalone::{self, seed::Seed},
     status::Identity,
     store::Store,
     ticks::{self, Selection},
@@ -80,22 +81,47 @@ fn start_log(format: LogFormat) {
 
 fn run(args: RunArgs) -> anyhow::Result<()> {
     start_log(args.log_format);
-    let required = |value: Option<String>, name: &str| {
-        value
-            .filter(|value| !value.is_empty())
-            .with_context(|| format!("{name} is not set: the operator sets it in the pod"))
+    let seed = Seed::read(|name| env::var(name).ok()).map_err(anyhow::Error::msg)?;
+    if args.manifest.is_some() || (args.name.is_none() && seed.has_contracts()) {
+        return standalone::run(&args, seed);
+    }
+    let required = |value: &Option<String>, name: &str| {
+        value.clone().filter(|value| !value.is_empty()).with_context(|| {
+            format!("{name} is not set: the operator sets it in the pod; without Kubernetes, give --manifest FILE")
+        })
     };
-    let name = required(args.name, "MARKETSTREAM_NAME")?;
-    let namespace = required(args.pod_namespace, "POD_NAMESPACE")?;
-    let identity = Identity { pod: required(args.pod_name, "POD_NAME")?, pod_uid: required(args.pod_uid, "POD_UID")? };
+    let name = required(&args.name, "MARKETSTREAM_NAME")?;
+    let namespace = required(&args.pod_namespace, "POD_NAMESPACE")?;
+    let pod_uid = required(&args.pod_uid, "POD_UID")?;
+    let identity = Identity { pod: required(&args.pod_name, "POD_NAME")?, pod_uid };
+    with_core(&args, &identity, "reporter", async |core, heart, stop| {
+        let client = kube::Client::try_default().await.context("cannot set up the Kubernetes client")?;
+        let resource = Resource::new(client, &namespace, name);
+        let store = Store::new(&args.data_dir);
+        let follow = resource.clone().follow(store, core.manifests(), core.recovery(), stop.clone());
+        let report = report::run(core.facts(), identity.clone(), resource, heart, stop);
+        tokio::join!(follow, report);
+        Ok(())
+    })
+}
 
+/// Starts the core and the HTTP server, runs `beside` with a sign of life of its own, and at a signal ends all in order.
+///
+/// # Errors
+/// When something cannot be started.
+pub fn with_core(
+    args: &RunArgs,
+    identity: &Identity,
+    name: &'static str,
+    beside: impl AsyncFnOnce(&Core, Arc<Heart>, CancellationToken) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let core = Core::start(&args.data_dir, identity.pod_uid.clone(), Place::in_pod(), BACKFILL_LAG)
         .context("cannot start the session")?;
     let stop = CancellationToken::new();
-    let reporter_heart = Arc::new(Heart::new(core.facts().clock));
+    let heart = Arc::new(Heart::new(core.facts().clock));
     let mut hearts = core.hearts();
-    hearts.push(("reporter", reporter_heart.clone()));
-    let view = http::View { facts: core.facts(), requests: core.requests(), hearts };
+    hearts.push((name, heart.clone()));
+    let view = http::View { identity: identity.clone(), facts: core.facts(), requests: core.requests(), hearts };
     // The port closes last: who waits for it to close, such as the gateway's preStop hook, waits for all of us.
     let stop_server = CancellationToken::new();
     let server = http::serve(args.listen, view, stop_server.clone())
@@ -103,20 +129,18 @@ fn run(args: RunArgs) -> anyhow::Result<()> {
 
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let client = kube::Client::try_default().await.context("cannot set up the Kubernetes client")?;
-        let resource = Resource::new(client, &namespace, name);
-        let follow =
-            resource.clone().follow(Store::new(&args.data_dir), core.manifests(), core.recovery(), stop.clone());
-        let report = report::run(core.facts(), identity, resource, reporter_heart, stop.clone());
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let end = async {
             tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
             tracing::info!("ending");
             stop.cancel();
+            Ok(())
         };
-        let beside = gateway::watch(Place::in_pod(), core.beside(), stop.clone());
-        tokio::join!(follow, report, beside, end);
-        anyhow::Ok(())
+        let gateway = async {
+            gateway::watch(Place::in_pod(), core.beside(), stop.clone()).await;
+            Ok(())
+        };
+        tokio::try_join!(beside(&core, heart, stop.clone()), gateway, end)
     })?;
     core.stop();
     stop_server.cancel();

@@ -1,5 +1,5 @@
-//! What the streamer keeps on the volume for its next start: the last valid spec, the last client ID, and which contracts
-//! were recorded.
+//! What the streamer keeps on the volume for its next start: the last valid spec, the last client ID, which contracts were
+//! recorded, and where its own ladder stands when there is no operator.
 
 use std::{
     collections::BTreeMap,
@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use marketstream_crds::{Contract, MarketStreamSpec};
+use marketstream_crds::{Contract, MarketStreamSpec, MarketStreamStatus};
 use serde::{Deserialize, Serialize};
 
 use crate::roll::{Choice, Expiry};
@@ -17,6 +17,7 @@ use crate::roll::{Choice, Expiry};
 const FOLDER: &str = ".marketstream";
 const SPEC: &str = "spec.json";
 const CLIENT_ID: &str = "client-id";
+const LADDER: &str = "ladder.json";
 const CONTRACTS: &str = "contracts.json";
 
 /// What a description of the manifest was found to mean.
@@ -100,6 +101,23 @@ impl Store {
     /// When the volume refuses it; the older ones stay whole then.
     pub fn keep_contracts(&self, contracts: &BTreeMap<String, KeptContract>) -> io::Result<()> {
         self.write(CONTRACTS, &serde_json::to_vec(contracts)?)
+    }
+
+    /// Where the ladder of this process stood; `None` when it never decided, or it cannot be read.
+    #[must_use]
+    pub fn ladder(&self) -> Option<MarketStreamStatus> {
+        let text = fs::read(self.folder.join(LADDER)).ok()?;
+        serde_json::from_slice(&text)
+            .inspect_err(|error| tracing::warn!(%error, "the state of recovery on the volume cannot be read"))
+            .ok()
+    }
+
+    /// Keeps where the ladder stands, before anything is done.
+    ///
+    /// # Errors
+    /// When the volume refuses it; the older one stays whole then.
+    pub fn keep_ladder(&self, status: &MarketStreamStatus) -> io::Result<()> {
+        self.write(LADDER, &serde_json::to_vec(status)?)
     }
 
     /// A rename makes a whole file appear at once, after its content is on the disk.

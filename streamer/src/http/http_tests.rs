@@ -4,6 +4,10 @@ use tower::ServiceExt;
 use super::*;
 use crate::runtime::Core;
 
+fn identity() -> Identity {
+    Identity { pod: "demo-0".to_owned(), pod_uid: "uid".to_owned() }
+}
+
 async fn get(view: &View, path: &str) -> (StatusCode, String) {
     send(view, "GET", path).await
 }
@@ -22,7 +26,7 @@ async fn without_a_session_it_is_alive_and_not_ready() {
     let core =
         Core::start(data.path(), "uid".to_owned(), crate::gateway::Place::in_pod(), std::time::Duration::from_secs(60))
             .unwrap();
-    let view = View { facts: core.facts(), requests: core.requests(), hearts: core.hearts() };
+    let view = View { identity: identity(), facts: core.facts(), requests: core.requests(), hearts: core.hearts() };
     assert_eq!(get(&view, "/livez").await, (StatusCode::OK, "ok\n".to_owned()));
     let (status, reason) = get(&view, "/readyz").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);

@@ -20,6 +20,7 @@ use crate::{
     engine::Event,
     facts::{Facts, Heart},
     reach,
+    status::{Identity, build},
 };
 
 /// A loop that did not turn for so long will not turn again. Generous, since a disk may take its time for a sync and a
@@ -32,6 +33,8 @@ const REACH_BOUND: Duration = Duration::from_secs(5);
 /// What the server shows.
 #[derive(Clone)]
 pub struct View {
+    /// Who it is.
+    pub identity: Identity,
     /// The facts.
     pub facts: Facts,
     /// Where requests of people go.
@@ -66,6 +69,7 @@ pub fn router(view: View) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/health", get(health))
+        .route("/v1/status", get(status))
         .route("/v1/gaps", get(list_gaps))
         .route("/v1/backfill", post(backfill))
         .route("/v1/test-connection", get(test_connection))
@@ -88,6 +92,9 @@ async fn livez(State(view): State<View>) -> (StatusCode, String) {
 
 async fn readyz(State(view): State<View>) -> (StatusCode, String) {
     let snapshot = view.facts.session.borrow().clone();
+    if let Some(alarm) = view.facts.recovery.borrow().alarm() {
+        return (StatusCode::SERVICE_UNAVAILABLE, format!("{alarm}\n"));
+    }
     if snapshot.socket.is_up() {
         return (StatusCode::OK, "ok\n".to_owned());
     }
@@ -104,6 +111,14 @@ async fn metrics(State(view): State<View>) -> Response {
 
 async fn health(State(view): State<View>) -> Json<serde_json::Value> {
     Json(health::render(&view.facts))
+}
+
+/// What `status.streamer` says, and the word of recovery.
+async fn status(State(view): State<View>) -> Json<serde_json::Value> {
+    Json(serde_json::json!({
+        "streamer": build(&view.facts, &view.identity),
+        "recovery": *view.facts.recovery.borrow(),
+    }))
 }
 
 async fn test_connection(State(view): State<View>) -> Json<serde_json::Value> {
