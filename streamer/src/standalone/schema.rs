@@ -4,7 +4,7 @@ use kube::CustomResourceExt;
 use kube_cel::{CompiledSchema, Validator, compile_schema};
 use marketstream_crds::MarketStream;
 use regex::Regex;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// The schema of a MarketStream.
 #[derive(Debug)]
@@ -21,7 +21,11 @@ impl Schema {
         let version = crd.spec.versions.into_iter().next();
         let schema = version.and_then(|version| version.schema?.open_api_v3_schema);
         // The derived types always serialize.
-        let schema = serde_json::to_value(schema).unwrap_or_default();
+        let mut schema = serde_json::to_value(schema).unwrap_or_default();
+        // Every resource has these, so no CRD names them.
+        schema["properties"]["apiVersion"] = json!({"type": "string"});
+        schema["properties"]["kind"] = json!({"type": "string"});
+        schema["properties"]["metadata"] = json!({"type": "object"});
         Self { rules: compile_schema(&schema), schema }
     }
 
@@ -174,8 +178,6 @@ fn object(schema: &Value, fields: &Map<String, Value>, path: &str, problems: &mu
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn manifest() -> Value {

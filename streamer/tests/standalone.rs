@@ -1,0 +1,242 @@
+//! The program without Kubernetes, as a person starts it: a manifest file, a simulated gateway, and the HTTP port.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    process::{Child, Command, Output, Stdio},
+};
+
+use common::*;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// The ladder in seconds: what it does is the same, only sooner.
+const POLICY: &str = "settle: 500ms\nverifyRestart: 500ms\nverifyReconnect: 500ms\nretryPause: 1h\nretryPauseMax: 1h\n";
+
+struct Process {
+    child: Child,
+    folder: TempDir,
+    address: SocketAddr,
+}
+
+impl Process {
+    fn start(manifest: &Value) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("policy.yaml"), POLICY).unwrap();
+        fs::write(folder.path().join("stream.yaml"), manifest.to_string()).unwrap();
+        // The listener is closed before the program binds the port.
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let child = Self::spawn(&folder, address);
+        Self { child, folder, address }
+    }
+
+    fn spawn(folder: &TempDir, address: SocketAddr) -> Child {
+        let mut log = fs::OpenOptions::new();
+        let log = log.create(true).append(true).open(folder.path().join("log")).unwrap();
+        let mut command = program();
+        command.arg("--manifest").arg(folder.path().join("stream.yaml"));
+        command.arg("--policy").arg(folder.path().join("policy.yaml"));
+        command.arg("--data-dir").arg(folder.path().join("data"));
+        command.args(["--listen", &address.to_string()]).stderr(Stdio::from(log)).spawn().unwrap()
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    fn write(&self, manifest: &Value) {
+        fs::write(self.folder.path().join("stream.yaml"), manifest.to_string()).unwrap();
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    async fn status(&self) -> Option<Value> {
+        let (_, body) = ask(self.address, "/v1/status").await?;
+        serde_json::from_str(&body).ok()
+    }
+
+    /// Waits for a status, and returns it.
+    async fn until(&mut self, what: &str, mut condition: impl FnMut(&Value) -> bool) -> Value {
+        let mut last = None;
+        for _ in 0..600 {
+            last = self.status().await.or(last);
+            if let Some(status) = last.as_ref().filter(|status| condition(status)) {
+                return status.clone();
+            }
+            assert!(self.child.try_wait().unwrap().is_none(), "it ended: {}", self.log());
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("{what} did not happen; the status is {last:#?}\n{}", self.log());
+    }
+
+    async fn until_flowing(&mut self, streams: u64) -> Value {
+        self.until("all streams flow", |status| status["streamer"]["flowing"] == streams).await
+    }
+
+    async fn ready(&self) -> (u16, String) {
+        ask(self.address, "/readyz").await.unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = (self.child.kill(), self.child.wait());
+    }
+}
+
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_marketstream-streamer"));
+    command.env_clear();
+    command
+}
+
+fn manifest(gateway: &Gateway, contracts: Value) -> Value {
+    let mut spec = serde_json::to_value(spec(contracts, &[gateway.port()])).unwrap();
+    spec["gateway"]["connectTimeout"] = "1s".into();
+    spec["gateway"]["probeInterval"] = "1s".into();
+    spec["recovery"] = json!({
+        "staleAfter": "1s", "zombieTimeout": "1s", "openGrace": "0s", "monitorInterval": "1s",
+        "warnAfter": "1s", "restartStreamsAfter": "2s", "resetConnectionAfter": "4s", "criticalAfter": "7s",
+    });
+    json!({
+        "apiVersion": "marketstream.io/v1alpha1", "kind": "MarketStream", "metadata": {"name": "desk"}, "spec": spec,
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ladder_is_climbed_and_survives_a_restart() {
+    let gateway = Gateway::start().await;
+    let mut process = Process::start(&manifest(&gateway, json!([sim1(&["Last", "BidAsk"])])));
+    let status = process.until_flowing(2).await;
+    assert_eq!((&status["recovery"]["level"], &status["recovery"]["own"]), (&json!(0), &json!(true)));
+    assert_eq!(process.ready().await, (200, "ok\n".to_owned()));
+
+    gateway.begin(json!({"kind": "silence", "scope": {"all": true}, "cure": "Never"})).await;
+    let mut levels = vec![];
+    let status = process
+        .until("level 4", |status| {
+            levels.push(status["recovery"]["level"].as_u64().unwrap());
+            levels.last() == Some(&4)
+        })
+        .await;
+    levels.dedup();
+    assert_eq!(levels, [0, 1, 2, 3, 4]);
+    let rungs = &status["recovery"]["incidents"][0]["rungs"];
+    let actions: Vec<&Value> = rungs.as_array().unwrap().iter().map(|rung| &rung["action"]).collect();
+    assert_eq!(actions, [&Value::Null, &json!("RestartStreams"), &json!("Reconnect"), &Value::Null]);
+    // The gateway saw both: another subscription, and another client ID.
+    let ids: Vec<i64> =
+        gateway.requests("connect").await.iter().filter_map(|line| line["client_id"].as_i64()).collect();
+    assert_eq!(ids, [851, 852]);
+    let (code, reason) = process.ready().await;
+    assert!(code == 503 && reason.contains("level 4: Zombie: a person is needed"), "{code} {reason}");
+
+    // Another process knows where the one before stood, and does not climb again.
+    process.child.kill().unwrap();
+    process.child.wait().unwrap();
+    process.child = Process::spawn(&process.folder, process.address);
+    let status = process.until("the new process knows", |status| status["recovery"]["level"] == 4).await;
+    assert_eq!(status["recovery"]["incidents"][0]["rungs"].as_array().unwrap().len(), 4);
+    assert_eq!(process.ready().await.0, 503);
+
+    gateway.end_faults().await;
+    let closed = |status: &Value| status["recovery"]["level"] == 0 && status["recovery"]["history"][0]["level"] == 4;
+    process.until("the incident closes", closed).await;
+    assert_eq!(process.ready().await, (200, "ok\n".to_owned()));
+    let log = process.log();
+    for level in 1..=4 {
+        assert_eq!(log.matches(&format!("Level {level}: all streams")).count(), 1, "{log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_manifest_is_taken_or_refused_while_the_old_one_records_on() {
+    let gateway = Gateway::start().await;
+    let mut process = Process::start(&manifest(&gateway, json!([sim1(&["BidAsk"])])));
+    process.until_flowing(1).await;
+    let from = now_s() + 1;
+
+    let mut bad = manifest(&gateway, json!([sim1(&["BidAsk"])]));
+    bad["spec"]["contracts"][0]["ticks"] = json!(["Quotes"]);
+    process.write(&bad);
+    process.signal("HUP");
+    let refused = process.until("the refusal", |status| status["recovery"]["refused"].is_string()).await;
+    let why = refused["recovery"]["refused"].as_str().unwrap().to_owned();
+    assert!(why.contains("stream.yaml: spec.contracts[0].ticks[0]: \"Quotes\" must be one of Last"), "{why}");
+    assert_eq!(refused["streamer"]["flowing"], 1);
+
+    // By the change of the file alone.
+    let both = json!([sim1(&["BidAsk"]), {"name": "sim2", "conId": SIM2, "ticks": ["Last"]}]);
+    process.write(&manifest(&gateway, both));
+    let status = process.until_flowing(2).await;
+    assert_eq!(status["recovery"]["refused"], Value::Null);
+    assert_eq!(status["streamer"]["streams"][0]["restarts"], 0);
+    let to = from + 4;
+    until("later ticks are stored", async || {
+        stored(&process.data()).iter().any(|tick| tick.con_id == SIM1 && tick.time_s > to)
+    })
+    .await;
+    let verdict = gateway.judge(&process.data(), from, to).await;
+    let quotes = verdict.streams.iter().find(|stream| stream.con_id == SIM1).unwrap();
+    assert!(quotes.counts.stored > 0 && quotes.counts.missing_of_generated == 0, "{verdict:#?}");
+
+    process.signal("TERM");
+    until("it ends in order", async || process.child.try_wait().unwrap().is_some()).await;
+    assert!(process.child.wait().unwrap().success());
+    assert!(process.log().contains("all ticks are on the disk"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_seed_s_variables_are_enough() {
+    let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
+    let mut command = program();
+    command.env("IB_STREAM_HOST", "localhost").env("IB_STREAM_PORTS", format!("1,{}", gateway.port()));
+    command.env("IB_STREAM_CLIENT_ID", "77").env("IB_STREAM_ENABLE_BACKGROUND_STREAMING", "true");
+    command.env("IB_STREAM_TRACKED_CONTRACTS", format!("{SIM1}:SIM1:bid_ask:24"));
+    command.args(["--listen", "127.0.0.1:0", "--data-dir"]).arg(data.path()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    until("ticks are stored", async || stored(data.path()).iter().any(|tick| tick.con_id == SIM1)).await;
+    assert_eq!(gateway.requests("connect").await[0]["client_id"], 77);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+fn fails(command: &mut Command) -> String {
+    let Output { status, stderr, .. } = command.output().unwrap();
+    let stderr = String::from_utf8(stderr).unwrap();
+    assert!(!status.success(), "{stderr}");
+    stderr
+}
+
+#[test]
+fn what_cannot_start_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("stream.yaml");
+    let run = |text: &str| {
+        fs::write(&file, text).unwrap();
+        fails(program().arg("--manifest").arg(&file).arg("--data-dir").arg(folder.path()))
+    };
+    assert!(
+        run("contracts: []\ngateway: {external: {host: gw}}\n").contains("spec.contracts: it must have at least 1")
+    );
+    assert!(run("kind: Pod\n").contains("kind: \"Pod\" must be MarketStream"));
+    fs::remove_file(&file).unwrap();
+    let missing = fails(program().arg("--manifest").arg(&file).arg("--data-dir").arg(folder.path()));
+    assert!(missing.contains("cannot be read") && missing.contains("stream.yaml"), "{missing}");
+    let nothing = fails(program().arg("--data-dir").arg(folder.path()));
+    assert!(nothing.contains("MARKETSTREAM_NAME is not set") && nothing.contains("--manifest FILE"), "{nothing}");
+    let variable = fails(program().env("IB_STREAM_TRACKED_CONTRACTS", "MNQ"));
+    assert!(variable.contains("IB_STREAM_TRACKED_CONTRACTS: \"MNQ\""), "{variable}");
+}
