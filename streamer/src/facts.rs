@@ -9,7 +9,9 @@ use std::{
 };
 
 use jiff::Timestamp;
-use marketstream_crds::{ActionStatus, GatewayError, Health, Incident, NextContract, Session, StorageStatus, StreamState};
+use marketstream_crds::{
+    ActionStatus, GatewayError, Health, Incident, NextContract, Session, StorageStatus, StreamState,
+};
 use marketstream_recovery::{ladder::level::CRITICAL, rule};
 use serde::Serialize;
 use tokio::sync::watch;
