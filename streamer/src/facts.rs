@@ -40,6 +40,7 @@ pub struct Pulse {
     corrupt: AtomicU64,
     /// Monotonic microseconds of the last tick that cannot be true, plus one; 0 before the first.
     corrupt_mono: AtomicU64,
+    corrupt_reason: Mutex<String>,
     delayed: AtomicBool,
     /// Whether the engine wants to hear of the next tick: in most states a tick changes nothing.
     pub alert: AtomicBool,
@@ -65,16 +66,18 @@ impl Pulse {
         Some(self.last_second.load(Ordering::Relaxed)).filter(|second| *second > 0)
     }
 
-    /// A tick came that cannot be true, and was not kept.
-    pub fn corrupt(&self, now: Now) {
+    /// A tick came that cannot be true, for this reason, and was put aside.
+    pub fn corrupt(&self, now: Now, reason: &str) {
+        reason.clone_into(&mut self.corrupt_reason.lock().unwrap_or_else(PoisonError::into_inner));
         self.corrupt.fetch_add(1, Ordering::Relaxed);
         self.corrupt_mono.store(stamp(now), Ordering::Relaxed);
     }
 
-    /// When the last one came that cannot be true, on the monotonic clock.
+    /// When the last one came that cannot be true, on the monotonic clock, and what was wrong with it.
     #[must_use]
-    pub fn last_corrupt(&self) -> Option<Duration> {
-        self.corrupt_mono.load(Ordering::Relaxed).checked_sub(1).map(Duration::from_micros)
+    pub fn last_corrupt(&self) -> Option<(Duration, String)> {
+        let at = self.corrupt_mono.load(Ordering::Relaxed).checked_sub(1).map(Duration::from_micros)?;
+        Some((at, self.corrupt_reason.lock().unwrap_or_else(PoisonError::into_inner).clone()))
     }
 
     /// IBKR says whether it sends delayed data.
@@ -136,6 +139,8 @@ pub struct StreamFacts {
     pub error: Option<GatewayError>,
     /// How often it was subscribed again.
     pub restarts: i32,
+    /// IBKR has delayed data only, for it or for its contract's market-data line.
+    pub delayed: bool,
     /// Its ticks.
     pub pulse: Arc<Pulse>,
 }
@@ -145,7 +150,8 @@ impl PartialEq for StreamFacts {
     fn eq(&self, other: &Self) -> bool {
         let essence =
             |facts: &Self| (facts.con_id, facts.state, facts.since, facts.session, facts.counted_from, facts.restarts);
-        essence(self) == essence(other) && self.key == other.key && self.error == other.error
+        essence(self) == essence(other)
+            && (&self.key, &self.error, self.delayed) == (&other.key, &other.error, other.delayed)
     }
 }
 

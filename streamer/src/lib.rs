@@ -27,6 +27,7 @@ pub mod retry;
 pub mod roll;
 pub mod run;
 pub mod runtime;
+pub mod sentinel;
 pub mod session;
 pub mod standalone;
 pub mod status;

@@ -1,6 +1,6 @@
 //! Which streams a manifest asks for, and which of them get one of the scarce tick-by-tick lines.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeSet, fmt};
 
 use marketstream_crds::{Contract, Hours, MarketStreamSpec, SecType, TickType};
 
@@ -30,20 +30,23 @@ impl fmt::Display for StreamKey {
     }
 }
 
-/// Every stream of the manifest, and whether it has a line. Lines go by priority, then by the manifest's order.
+/// Every stream of the manifest, the most important first: by priority, then by the manifest's order.
 #[must_use]
-pub fn streams(spec: &MarketStreamSpec) -> BTreeMap<StreamKey, bool> {
+pub fn order(spec: &MarketStreamSpec) -> Vec<StreamKey> {
     let mut contracts: Vec<&Contract> = spec.contracts.iter().collect();
     contracts.sort_by_key(|contract| std::cmp::Reverse(contract.priority));
-    let lines = usize::try_from(spec.limits.tick_by_tick).unwrap_or(0);
-    contracts
-        .into_iter()
-        .flat_map(|contract| {
-            contract.ticks.iter().map(|tick| StreamKey { contract: contract.name.clone(), tick: *tick, roll: 0 })
-        })
-        .enumerate()
-        .map(|(place, key)| (key, place < lines))
-        .collect()
+    let streams = contracts.into_iter().flat_map(|contract| {
+        contract.ticks.iter().map(|tick| StreamKey { contract: contract.name.clone(), tick: *tick, roll: 0 })
+    });
+    streams.collect()
+}
+
+/// The streams that have one of so many tick-by-tick lines, in their order; those that are `out`, since they could not
+/// use one now, get what the others leave.
+#[must_use]
+pub fn lined(order: &[StreamKey], lines: usize, out: impl Fn(&StreamKey) -> bool) -> BTreeSet<StreamKey> {
+    let (out, able): (Vec<&StreamKey>, Vec<&StreamKey>) = order.iter().partition(|key| out(key));
+    able.into_iter().chain(out).take(lines).cloned().collect()
 }
 
 /// Which of a contract's hours count, once `Auto` is resolved.
@@ -91,9 +94,14 @@ mod tests {
             "gateway": {"external": {"host": "gw"}},
             "limits": {"tickByTick": 3},
         }));
-        let lined: Vec<_> = streams(&spec).into_iter().map(|(key, lined)| (key.to_string(), lined)).collect();
-        let expected = [("a/Last", true), ("a/BidAsk", true), ("b/Last", true), ("c/Last", false)];
-        assert_eq!(lined, expected.map(|(key, lined)| (key.to_owned(), lined)));
+        let order = order(&spec);
+        let names = |lined: BTreeSet<StreamKey>| lined.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(names(lined(&order, 3, |_| false)), ["a/Last", "a/BidAsk", "b/Last"]);
+        assert_eq!(names(lined(&order, 1, |_| false)), ["b/Last"]);
+        // One that cannot use its line leaves it to the next, and gets what is left.
+        let out = |key: &StreamKey| key.contract == "b";
+        assert_eq!(names(lined(&order, 3, out)), ["a/Last", "a/BidAsk", "c/Last"]);
+        assert_eq!(names(lined(&order, 4, out)).len(), 4);
     }
 
     #[test]

@@ -46,14 +46,20 @@ pub fn build(facts: &Facts, identity: &Identity) -> StreamerStatus {
                 since: stream.since.into(),
                 session: stream.session,
                 error: stream.error.as_ref().map(|error| aged(error, now.wall)),
-                corrupt: stream.pulse.last_corrupt().map(|at| corrupt(now.mono.saturating_sub(at))),
-                delayed: stream.pulse.is_delayed(),
+                corrupt: stream.pulse.last_corrupt().map(|(at, reason)| CorruptStatus {
+                    age_seconds: seconds(now.mono.saturating_sub(at)),
+                    message: text(&reason),
+                }),
+                delayed: stream.delayed,
                 restarts: stream.restarts,
             }
         })
         .collect();
     let count = |state| streams.iter().filter(|stream| stream.state == state).count();
-    let (flowing, idle) = (count(StreamState::Flowing), count(StreamState::Idle));
+    // Recorded, from the one source or the other.
+    let flowing = count(StreamState::Flowing) + count(StreamState::Overflow);
+    let idle = [StreamState::Idle, StreamState::Quiet, StreamState::Halted, StreamState::Expired].map(count);
+    let idle: usize = idle.iter().sum();
     let last_tick = snapshot.streams.iter().filter_map(|stream| stream.pulse.last_tick_time()).max();
     StreamerStatus {
         pod: identity.pod.clone(),
@@ -131,10 +137,6 @@ fn aged(error: &GatewayError, now: Timestamp) -> GatewayError {
 fn age(then: Timestamp, now: Timestamp) -> Duration {
     let age = now.duration_since(then);
     if age.is_negative() { Duration::ZERO } else { age.unsigned_abs() }
-}
-
-fn corrupt(age: Duration) -> CorruptStatus {
-    CorruptStatus { age_seconds: seconds(age), message: "a tick without a time".to_owned() }
 }
 
 /// Seconds with millisecond resolution.

@@ -141,6 +141,13 @@ struct Line<'a> {
     backfill: bool,
 }
 
+/// A tick as the command prints it.
+#[must_use]
+pub fn json(tick: &TickMessage) -> serde_json::Value {
+    // Numbers and texts only: nothing that could fail.
+    serde_json::to_value(Line::of(tick)).unwrap_or_default()
+}
+
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
 fn is_false(flag: &bool) -> bool {
     !flag

@@ -108,7 +108,9 @@ async fn a_restart_of_one_stream_leaves_the_others_whole() {
     streamer.until_flowing().await;
     let from = now() + 1;
 
-    let fault = json!({"kind": "silence", "scope": {"con_id": SIM1, "tick": "Last"}, "cure": "Resubscribe"});
+    // The market-data line has spoken: it tells a lost stream from a quiet one.
+    until("the line has spoken", async || now() > from + 2).await;
+    let fault = json!({"kind": "lose_subscriptions", "scope": {"con_id": SIM1, "tick": "Last"}});
     gateway.begin(fault).await;
     let status = streamer.until("the silent stream is stale", |status| status.flowing == 1).await;
     let stale = &status.streams[0];

@@ -26,6 +26,8 @@ pub enum GapCause {
     Dropped,
     /// A rolling future's next contract was due and not recorded yet.
     Rolled,
+    /// Ticks came that cannot be true, and were put aside.
+    Corrupt,
     /// A person asked for the range.
     Requested,
 }

@@ -71,6 +71,7 @@ impl Engine {
     pub(super) fn end_hold(&mut self, now: Now) {
         tracing::info!("market data come again; asking for all streams");
         self.hold = None;
+        self.lines.values_mut().filter(|line| !line.is_running()).for_each(|line| line.restart(now.mono));
         for stream in self.streams.values_mut().filter(|stream| stream.lined) {
             stream.canary = false;
             stream.refusals = 0;

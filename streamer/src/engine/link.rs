@@ -11,10 +11,11 @@ use marketstream_recovery::codes::{ErrorClass, classify};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Engine, Event};
+use super::{Engine, Event, streams::REQUEST_BOUND};
 use crate::{
     clock::Now,
     notices::{Demand, Link},
+    sentinel::line::accept_delayed,
     session::{
         connect::{self, Connection},
         endpoints::{Endpoint, endpoints, fields, retry_pause},
@@ -89,7 +90,7 @@ impl Engine {
         let attempt = connect::round(
             endpoints(gateway, self.last_good.as_ref()),
             ids.current(),
-            connect::capacity(self.streams.values().filter(|stream| stream.lined).count()),
+            connect::capacity(self.streams.values().filter(|stream| stream.lined).count() + self.lines.len()),
             gateway.connect_timeout.get(),
             fields(gateway),
         );
@@ -126,6 +127,7 @@ impl Engine {
         self.last_good = Some(endpoint.clone());
         self.socket.connected(endpoint, now);
         self.contracts.values_mut().for_each(|contract| contract.ask_anew(now.mono));
+        self.accept_delayed();
         self.ask_for_all(now.mono);
         self.settle_reconnect(ActionState::Done, format!("a new session is up with client ID {client_id}"));
     }
@@ -206,6 +208,7 @@ impl Engine {
         self.verify = None;
         self.gaps.session_lost();
         self.streams.values_mut().for_each(super::stream::StreamEntry::session_lost);
+        self.lines.values_mut().for_each(super::lines::LineEntry::session_lost);
         self.contracts.values_mut().for_each(super::contracts::ContractEntry::session_lost);
         if let Phase::Up(session) = phase {
             let client = session.client.clone();
@@ -246,6 +249,15 @@ impl Engine {
             Demand::ResubscribeAll => self.restart_all(now.mono),
             Demand::Verify => self.verify_later(now.mono),
         }
+    }
+
+    /// Sent before any line is asked for: requests go out in order.
+    fn accept_delayed(&self) {
+        let Some(client) = self.client().cloned() else { return };
+        tokio::spawn(async move {
+            // When it cannot be sent the session is lost, and the engine hears of that elsewhere.
+            let _ = tokio::time::timeout(REQUEST_BOUND, accept_delayed(&client)).await;
+        });
     }
 
     fn keep_client_id(&self, id: i32) {

@@ -1,13 +1,16 @@
 //! The engine: one loop on the session's thread that owns all state. Whatever can wait for the gateway runs in tasks
 //! beside it, which report by events; the engine itself only decides, so it always turns.
 
+mod assign;
 mod contracts;
 mod gaps;
 mod hold;
+mod lines;
 mod link;
 mod manifest;
 mod orders;
 mod rolling;
+mod silence;
 mod stream;
 mod streams;
 mod verify;
@@ -40,6 +43,7 @@ use crate::{
     plan::StreamKey,
     recorder::Feed,
     roll::Volumes,
+    sentinel::quarantine::Quarantine,
     session::{
         connect::Connection,
         details::{Found, Unresolved},
@@ -151,6 +155,20 @@ pub enum Event {
         /// Its answer.
         outcome: std::io::Result<String>,
     },
+    /// A stream that waited for data is recorded from its contract's market-data line again.
+    Sampled {
+        /// Which stream.
+        key: StreamKey,
+    },
+    /// A market-data line has ended.
+    LineEnded {
+        /// Name of the contract.
+        contract: String,
+        /// Which of its subscriptions.
+        serial: u64,
+        /// How.
+        end: End,
+    },
     /// A subscription has ended.
     StreamEnded {
         /// Which stream.
@@ -201,6 +219,12 @@ pub struct Engine {
     keeping: Option<JoinHandle<()>>,
     /// What is known of the contracts may differ from that.
     unkept: bool,
+    /// All streams, the most important first.
+    order: Vec<StreamKey>,
+    /// Market-data lines by contract.
+    lines: BTreeMap<String, lines::LineEntry>,
+    /// The manifest changed since the lines were planned.
+    lines_dirty: bool,
     spacing: Spacing,
     cooldown: Option<Cooldown>,
     hold: Option<Canary>,
@@ -208,6 +232,7 @@ pub struct Engine {
     serial: u64,
     /// When something was restored, and when streams that have been silent since are asked for again.
     verify: Option<(Duration, Duration)>,
+    quarantine: Quarantine,
     gaps: gaps::Book,
     desk: Desk,
     /// The action under way: its id, and the streams that are still to be asked for (none for a Reconnect).
@@ -236,6 +261,7 @@ impl Engine {
         };
         let (publish, published) = watch::channel(Arc::new(snapshot));
         let (gaps, kept) = (gaps::Book::open_dir(tools.store.data_dir()), tools.store.contracts());
+        let quarantine = Quarantine::new(tools.store.data_dir());
         let engine = Self {
             tools,
             events,
@@ -253,11 +279,15 @@ impl Engine {
             kept,
             keeping: None,
             unkept: false,
+            order: Vec::new(),
+            lines: BTreeMap::new(),
+            lines_dirty: false,
             spacing: Spacing::default(),
             cooldown: None,
             hold: None,
             serial: 0,
             verify: None,
+            quarantine,
             gaps,
             desk: Desk::new(pod_uid),
             pending: None,
@@ -292,12 +322,16 @@ impl Engine {
         let now = self.tools.clock.now();
         let mut due = now.mono + LONGEST_REST;
         if self.spec.is_some() {
+            self.assign_lines(now);
+            self.plan_lines(now);
+            self.look_after_lines(now);
             let next = [
                 self.connect_if_due(now),
                 self.look_up_if_due(now),
                 self.roll_if_due(now),
                 self.verify_if_due(now),
                 self.subscribe_if_due(now),
+                self.lines_if_due(now),
                 self.fill_if_due(now),
             ];
             for next in next {
@@ -336,6 +370,9 @@ impl Engine {
             Event::Backfill(request) => self.backfill_requested(request, now),
             Event::GatewayRestart { action, outcome } => self.gateway_restart(&action, outcome),
             Event::Tick { key } => self.ticked(&key, now),
+            // The verdict follows with the turn.
+            Event::Sampled { key } => tracing::debug!(stream = %key, "market data come"),
+            Event::LineEnded { contract, serial, end } => self.line_ended(&contract, serial, end, now),
             Event::StreamEnded { key, serial, end } => self.stream_ended(&key, serial, end, now),
             Event::Connected { .. } | Event::NotConnected { .. } | Event::Lost { .. } | Event::Notice { .. } => {
                 tracing::debug!("an event of an earlier session was ignored");
@@ -357,6 +394,8 @@ impl Engine {
                 counted_from: stream.verdict.counted_from,
                 error: stream.error.clone(),
                 restarts: stream.restarts,
+                delayed: stream.pulse.is_delayed()
+                    || self.lines.get(&key.contract).is_some_and(lines::LineEntry::is_delayed),
                 pulse: stream.pulse.clone(),
             })
             .collect();

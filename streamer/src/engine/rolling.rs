@@ -125,7 +125,7 @@ impl Engine {
         entry.rolling.volumes = Some(AbortOnDropHandle::new(tokio::spawn(async move {
             let volumes = questions.ask(&expiries).await;
             // Nobody listens only when the process ends.
-            let _ = events.send(Event::Volumes { contract, volumes });
+            let _ = events.send(Event::Volumes { contract, volumes }).await;
         })));
     }
 

@@ -11,6 +11,11 @@ use crate::{backfill::ledger::GapCause, clock::Now, facts::Pulse, health::Verdic
 /// A subscription that is not refused for so long is accepted: refusals come within a second or two.
 const ACCEPTED_AFTER: Duration = Duration::from_secs(10);
 
+/// A subscription after which the next one brought a tick that cannot be true, too, waits longer.
+const AFTER_CORRUPT: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(15)];
+/// What is longer ago does not count for that.
+const CORRUPT_COUNTS: Duration = Duration::from_secs(60);
+
 /// Who refused a stream, and so what can lift the refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -34,6 +39,10 @@ pub struct StreamEntry {
     pub first_asked: Option<Duration>,
     /// When it is to be asked for, unless it runs.
     pub wanted_at: Option<Duration>,
+    /// It is recorded from its contract's market-data line.
+    pub overflow: bool,
+    /// Until when its silence was known to be no fault.
+    pub excused_until: Option<Duration>,
     /// It was asked for as a canary.
     pub canary: bool,
     /// The gateway's last refusal, until the next tick.
@@ -47,12 +56,18 @@ pub struct StreamEntry {
     /// Since when it is in that state.
     pub since: Timestamp,
     refused: Option<(Origin, Duration)>,
+    /// A tick-by-tick line is of no use to it until something changes.
+    out: bool,
     running: Option<Running>,
     /// The subscription of a lost session: it records what had come before the loss, and ends by itself.
     draining: Option<AbortOnDropHandle<()>>,
     asked_before: bool,
     /// The session that it was last asked for in is lost.
     lost: bool,
+    /// A tick that cannot be true ended its subscription, and it was not asked for since.
+    corrupt: bool,
+    /// When such a tick came last.
+    corrupt_before: Option<Duration>,
 }
 
 struct Running {
@@ -62,13 +77,15 @@ struct Running {
 }
 
 impl StreamEntry {
-    pub fn new(lined: bool, now: Now) -> Self {
+    pub fn new(now: Now) -> Self {
         let verdict = Verdict { state: StreamState::Pending, session: Session::Unknown, counted_from: None, due: None };
         Self {
             pulse: Arc::default(),
-            lined,
+            lined: false,
+            overflow: false,
+            excused_until: None,
             first_asked: None,
-            wanted_at: lined.then_some(now.mono),
+            wanted_at: None,
             canary: false,
             error: None,
             refusals: 0,
@@ -76,15 +93,33 @@ impl StreamEntry {
             verdict,
             since: now.wall,
             refused: None,
+            out: false,
             running: None,
             draining: None,
             asked_before: false,
             lost: false,
+            corrupt: false,
+            corrupt_before: None,
         }
     }
 
     pub fn is_running(&self) -> bool {
         self.running.is_some()
+    }
+
+    /// When its subscription began, if one runs.
+    pub fn running_since(&self) -> Option<Duration> {
+        self.running.as_ref().map(|running| running.since)
+    }
+
+    /// Whether a tick-by-tick line would be wasted on it.
+    pub fn is_out(&self) -> bool {
+        self.out || self.is_refused_by(Origin::Contract) || self.verdict.state == StreamState::Expired
+    }
+
+    /// See [`is_out`](Self::is_out).
+    pub fn put_out(&mut self, out: bool) {
+        self.out = out;
     }
 
     pub fn is_refused(&self) -> bool {
@@ -105,6 +140,7 @@ impl StreamEntry {
         self.running = Some(Running { serial, since: now, task });
         self.draining = None;
         self.lost = false;
+        self.corrupt = false;
         self.wanted_at = None;
         self.first_asked.get_or_insert(now);
         if std::mem::replace(&mut self.asked_before, true) {
@@ -127,8 +163,18 @@ impl StreamEntry {
         ended
     }
 
+    /// A tick that cannot be true has ended its subscription. Returns the pause before the next.
+    pub fn corrupted(&mut self, now: Duration) -> Duration {
+        let again = self.corrupt_before.is_some_and(|before| now.saturating_sub(before) < CORRUPT_COUNTS);
+        (self.corrupt, self.corrupt_before) = (true, Some(now));
+        AFTER_CORRUPT[usize::from(again)]
+    }
+
     /// Why ticks may be missing when it is asked for now.
     pub fn gap_cause(&self) -> GapCause {
+        if self.corrupt {
+            return GapCause::Corrupt;
+        }
         match (self.asked_before, self.lost) {
             (false, _) => GapCause::ProcessStart,
             (true, true) => GapCause::SessionLost,

@@ -6,7 +6,12 @@ use marketstream_crds::{Session, StreamState};
 use marketstream_recovery::codes::{ErrorClass, classify};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Engine, gaps::recorded, stream::Origin};
+use super::{
+    Engine,
+    gaps::recorded,
+    silence::{Witnesses, refine},
+    stream::Origin,
+};
 use crate::{
     backfill::ledger::{GapCause, Recorded},
     cli::stored_kind,
@@ -21,9 +26,9 @@ use crate::{
 /// Between a cancel and the next request, so that the gateway reads them in this order.
 pub(super) const AFTER_CANCEL: Duration = Duration::from_millis(200);
 /// Least pause after a subscription that broke, for manifests with a short spacing.
-const AFTER_BREAK: Duration = Duration::from_secs(1);
+pub(super) const AFTER_BREAK: Duration = Duration::from_secs(1);
 /// Bound of sending one request, the wait for its turn among 100 included.
-const REQUEST_BOUND: Duration = Duration::from_secs(10);
+pub(super) const REQUEST_BOUND: Duration = Duration::from_secs(10);
 
 impl Engine {
     /// Every stream with a line is to be asked for: the session is new.
@@ -32,9 +37,12 @@ impl Engine {
             hold.hasten(now);
             return;
         }
-        for stream in self.streams.values_mut().filter(|stream| stream.lined) {
+        for stream in self.streams.values_mut() {
             stream.refusals = 0;
-            stream.want(now);
+            stream.put_out(false);
+            if stream.lined {
+                stream.want(now);
+            }
         }
     }
 
@@ -42,6 +50,7 @@ impl Engine {
     pub(super) fn restart_all(&mut self, now: Duration) {
         let keys: Vec<StreamKey> = self.streams.keys().cloned().collect();
         keys.iter().for_each(|key| self.restart(key, now));
+        self.lines.values_mut().for_each(|line| line.restart(now + AFTER_CANCEL));
     }
 
     /// Cancels a stream and asks for it again, unless a hold forbids that.
@@ -50,6 +59,10 @@ impl Engine {
         if let Some(stream) = self.streams.get_mut(key).filter(|stream| stream.lined) {
             stream.cancel();
             stream.wanted_at = (!held).then_some(now + AFTER_CANCEL);
+        }
+        let overflow = self.streams.get(key).is_some_and(|stream| stream.overflow);
+        if let Some(line) = self.lines.get_mut(&key.contract).filter(|_| overflow) {
+            line.restart(now + AFTER_CANCEL);
         }
     }
 
@@ -91,6 +104,7 @@ impl Engine {
         let Some(contract) = entry.and_then(|entry| entry.of_stream(key)).map(|known| known.contract.clone()) else {
             return;
         };
+        let line = self.line_of(key).map(|line| line.seen.clone());
         let Some(stream) = self.streams.get_mut(key) else { return };
         self.spacing.asked(contract.contract_id, key.tick, now.mono);
         tracing::debug!(stream = %key, "subscribing");
@@ -103,6 +117,8 @@ impl Engine {
             serial,
             pulse: stream.pulse.clone(),
             feed: self.tools.feed.clone(),
+            quarantine: self.quarantine.clone(),
+            line,
             events: self.events.clone(),
             clock: self.tools.clock,
             counters: self.tools.counters.clone(),
@@ -112,6 +128,7 @@ impl Engine {
         self.asked_for(key);
     }
 
+    /// A tick-by-tick tick came of a stream that waited for one.
     pub(super) fn ticked(&mut self, key: &StreamKey, now: Now) {
         let Some(stream) = self.streams.get_mut(key) else { return };
         let canary = stream.canary;
@@ -135,6 +152,11 @@ impl Engine {
                 self.tools.counters.notice(code);
                 self.stream_refused(key, code, &text, now);
             }
+            End::Corrupt(reason) => {
+                tracing::warn!(stream = %key, "a tick was put aside, and the stream is asked for again: {reason}");
+                let pause = stream.corrupted(now.mono);
+                stream.wanted_at = (!held).then_some(now.mono + pause);
+            }
             End::Broken(reason) => {
                 tracing::warn!(stream = %key, "the stream broke: {reason}");
                 stream.wanted_at = (!held).then_some(now.mono + AFTER_BREAK);
@@ -154,18 +176,26 @@ impl Engine {
                 stream.lift_refusal();
                 stream.want(now.mono + AFTER_BREAK);
             }
+            // A second try has not helped either: another stream may use the line.
+            ErrorClass::NotEntitled | ErrorClass::ContractInvalid if stream.refusals == 2 => {
+                stream.put_out(true);
+                self.refused_for_now(key, class, code, text, now);
+            }
             ErrorClass::ContractInvalid
             | ErrorClass::NotEntitled
             | ErrorClass::Capacity
             | ErrorClass::Pacing
-            | ErrorClass::Other => {
-                tracing::warn!(stream = %key, code, "the gateway refused the stream: {text}");
-                let at = now.mono + retry::pause(class, stream.refusals);
-                stream.wanted_at = self.hold.is_none().then_some(at);
-                if class == ErrorClass::Pacing {
-                    self.cooldown = Some(Cooldown { until: at, code, message: text.to_owned() });
-                }
-            }
+            | ErrorClass::Other => self.refused_for_now(key, class, code, text, now),
+        }
+    }
+
+    fn refused_for_now(&mut self, key: &StreamKey, class: ErrorClass, code: i32, text: &str, now: Now) {
+        let Some(stream) = self.streams.get_mut(key) else { return };
+        tracing::warn!(stream = %key, code, "the gateway refused the stream: {text}");
+        let at = now.mono + retry::pause(class, stream.refusals);
+        stream.wanted_at = self.hold.is_none().then_some(at);
+        if class == ErrorClass::Pacing {
+            self.cooldown = Some(Cooldown { until: at, code, message: text.to_owned() });
         }
     }
 
@@ -189,7 +219,8 @@ impl Engine {
             let facts = Facts {
                 first_asked: stream.first_asked,
                 last_tick: stream.pulse.last_tick(),
-                refused: stream.is_refused(),
+                // That there is no tick-by-tick line does not keep one down that is recorded from market data.
+                refused: stream.is_refused() && !stream.overflow,
                 hours: contract.hours(key, now),
             };
             let ended = contract.has_ended(now);
@@ -202,9 +233,14 @@ impl Engine {
                     self.gaps.close(recorded, now.wall.as_second(), now);
                 }
             }
+            // While a future rolls, the line is of the contract that is recorded now.
+            let line = self.lines.get(&key.contract).filter(|_| key.roll == contract.rolling.count);
+            let witnesses = Witnesses { line, answer: None, upstream_down: self.link.is_down() };
+            let (verdict, _) = refine(key, stream, verdict, &witnesses, stale_after, now);
             // An account's permissions change over a weekend: a refused stream is tried again at each open.
             let opened = stream.verdict.session == Session::Closed && verdict.session == Session::Open;
             if opened && !held && stream.is_refused_by(Origin::Gateway) {
+                stream.put_out(false);
                 stream.wanted_at = stream.wanted_at.map(|at| at.min(now.mono));
             }
             if stream.verdict.state != verdict.state {
@@ -213,6 +249,7 @@ impl Engine {
                 stream.since = now.wall;
                 // A silence that ends by itself may have swallowed ticks: history tells.
                 if verdict.state == StreamState::Stale
+                    && !stream.overflow
                     && let Some(recorded) = recorded(&self.contracts, key)
                 {
                     self.gaps.open(&key.contract, recorded, stream.pulse.last_second(), GapCause::Silence);
@@ -220,9 +257,10 @@ impl Engine {
             }
             stream.verdict = verdict;
             // In these states a tick changes nothing; a closed session is left by the calendar only.
-            let gap = recorded(&self.contracts, key).is_some_and(|recorded| self.gaps.is_open(recorded));
+            let gap =
+                !stream.overflow && recorded(&self.contracts, key).is_some_and(|recorded| self.gaps.is_open(recorded));
             let deaf = !gap
-                && (matches!(verdict.state, StreamState::Flowing | StreamState::Expired)
+                && (matches!(verdict.state, StreamState::Flowing | StreamState::Overflow | StreamState::Expired)
                     || (verdict.state == StreamState::Idle && verdict.session == Session::Closed));
             stream.pulse.alert.store(!deaf, Ordering::Relaxed);
             for due in [verdict.due, accepted_at.filter(|at| *at > now.mono)].into_iter().flatten() {

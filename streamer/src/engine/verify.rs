@@ -25,6 +25,7 @@ impl Engine {
             return Some(due);
         }
         self.verify = None;
+        self.restart_silent_lines(restored, now.mono);
         let silent: Vec<StreamKey> = self
             .streams
             .iter()

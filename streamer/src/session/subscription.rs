@@ -25,12 +25,15 @@ use crate::{
     facts::{Counters, Pulse},
     plan::StreamKey,
     recorder::Feed,
+    sentinel::{
+        line::{DELAYED, Shared},
+        plausible::{self, Implausible},
+        quarantine::Quarantine,
+    },
 };
 
 /// The library's code for frames it dropped because this consumer was late.
 const LAG: i32 = ibapi::SUBSCRIPTION_LAG_CODE;
-/// "Displaying delayed market data": the data are not live.
-const DELAYED: i32 = 10167;
 
 /// How a subscription ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +42,8 @@ pub enum End {
     Refused(i32, String),
     /// A tick could not be read, or the stream ended without a reason.
     Broken(String),
+    /// A tick cannot be true, for this reason: what follows is not to be trusted.
+    Corrupt(String),
     /// The request could not be sent in time.
     Unsent,
     /// The session is gone; the engine hears of that elsewhere too.
@@ -59,6 +64,10 @@ pub struct Task {
     pub pulse: Arc<Pulse>,
     /// Where ticks go.
     pub feed: Feed,
+    /// Where ticks go that cannot be true.
+    pub quarantine: Quarantine,
+    /// The contract's market-data line, to compare prices with.
+    pub line: Option<Shared>,
     /// Where the engine listens.
     pub events: Sender<Event>,
     /// Clocks.
@@ -72,7 +81,6 @@ pub struct Task {
 impl Task {
     /// Subscribes and records until the stream ends, then tells the engine how it ended.
     pub async fn run(self) {
-        self.pulse.delayed(false);
         let builder = self.client.tick_by_tick(&self.contract, 0);
         let end = match self.key.tick {
             TickType::Last => self.open(builder.last(), |tick| trade(tick, TickKind::Last)).await,
@@ -99,17 +107,23 @@ impl Task {
         };
         while let Some(item) = subscription.next().await {
             match item {
-                Ok(SubscriptionItem::Data(tick)) => self.tick(record(tick)),
+                Ok(SubscriptionItem::Data(tick)) => {
+                    if let Err(implausible) = self.tick(record(tick)) {
+                        return End::Corrupt(implausible.to_string());
+                    }
+                }
                 Ok(SubscriptionItem::Notice(notice)) => {
                     self.counters.notice(notice.code);
                     if notice.code == LAG {
                         self.counters.lagged.fetch_add(1, Ordering::Relaxed);
                         let _ = self.events.send(Event::Lagged { key: self.key.clone() }).await;
                     }
+                    tracing::info!(stream = %self.key, code = notice.code, "{}", notice.message);
+                    // Delayed ticks are not those that were asked for: none is recorded, history has them.
                     if notice.code == DELAYED {
                         self.pulse.delayed(true);
+                        return End::Refused(notice.code, notice.message);
                     }
-                    tracing::info!(stream = %self.key, code = notice.code, "{}", notice.message);
                 }
                 Err(error) => return end_of(&error),
             }
@@ -117,16 +131,21 @@ impl Task {
         End::Broken("the stream ended without a reason".to_owned())
     }
 
-    fn tick(&self, mut tick: TickMessage) {
-        // An absent field decodes as 0 without an error (measured), and no market traded in 1970.
-        if tick.ts <= 0 {
-            self.pulse.corrupt(self.clock.now());
-            return;
-        }
+    fn tick(&self, mut tick: TickMessage) -> Result<(), Implausible> {
         let second = tick.ts.div_euclid(MICROS);
         let now = self.clock.now();
         tick.st = now.wall.as_microsecond();
         tick.cid = self.contract.contract_id;
+        let level = self.line.as_ref().and_then(|line| plausible::level(&line.lock(), now.mono));
+        if let Err(implausible) = plausible::check(&tick, level, now.wall.as_second()) {
+            let reason = implausible.to_string();
+            self.pulse.corrupt(now, &reason);
+            self.quarantine.put(&self.key, &tick, &reason, now.wall);
+            return Err(implausible);
+        }
+        if self.pulse.is_delayed() {
+            self.pulse.delayed(false);
+        }
         self.feed.tick(tick);
         self.pulse.at_second(second);
         if self.pulse.beat(now) {
@@ -135,10 +154,12 @@ impl Task {
                 self.pulse.alert.store(true, Ordering::Relaxed);
             }
         }
+        Ok(())
     }
 }
 
-fn end_of(error: &Error) -> End {
+/// How a subscription ended, by its last word.
+pub(crate) fn end_of(error: &Error) -> End {
     match error {
         Error::Notice(notice) => End::Refused(notice.code, notice.message.clone()),
         Error::ConnectionReset | Error::ConnectionFailed | Error::Shutdown | Error::Cancelled => End::SessionLost,
