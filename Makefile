@@ -20,7 +20,7 @@ STEP := mk/step
 QUIET = STEP_LOG=target/test/$@.log $(STEP)
 IMAGES := $(MARKETSTREAM_CACHE)/images/$(MARKETSTREAM_TAG)
 ARCHIVES := $(foreach image,operator streamer ib-gateway-sim e2e,$(IMAGES)/$(image).tar)
-PROGRAMS := marketstream-operator marketstream-streamer ib-gateway-sim marketstream-e2e
+PROGRAMS := marketstream-operator marketstream-streamer ib-gateway-sim marketstream-e2e kubectl-marketstream
 # The whole workspace is always selected, so that dependencies are built once, with one set of features.
 CARGO_TEST := cargo test --quiet --locked --workspace
 # Two cores: more scenarios at once would only slow each other.
@@ -125,7 +125,7 @@ load: ## Load the images into the cluster
 install: ## Install the chart into the cluster of KUBECONFIG, with the images that were built here
 	@kubectl $(if $(CONTEXT),--context $(CONTEXT)) apply --server-side -f charts/namespace.yaml >/dev/null
 	@$(QUIET) "helm install" helm $(HELM_ARGS) upgrade --install marketstream charts/marketstream --wait --timeout 120s \
-	  --namespace marketstream-system $(IMAGE_VALUES)
+	  --namespace marketstream-system $(IMAGE_VALUES) $(INSTALL_VALUES)
 
 .PHONY: chart
 chart: ## Lint the chart and check what it renders against the API server's schemas
@@ -138,6 +138,6 @@ e2e: ## The scenarios on a real Kubernetes (SCENARIO=name for some of them)
 
 .PHONY: cluster-e2e
 cluster-e2e:
-	@$(with_cluster) $(MAKE) chart load install; \
-	  $(STEP) "scenarios" $(filter-out --quiet,$(CARGO_TEST)) --features marketstream-e2e/cluster --test scenarios --test operator_killed \
+	@$(with_cluster) $(MAKE) chart load install INSTALL_VALUES="--values e2e/manifests/operator.yaml"; \
+	  export KUBECTL_MARKETSTREAM=$(programs)/kubectl-marketstream; $(STEP) "scenarios" $(filter-out --quiet,$(CARGO_TEST)) --features marketstream-e2e/cluster --test scenarios --test operator_killed \
 	    -- --test-threads $(E2E_THREADS) $(SCENARIO)

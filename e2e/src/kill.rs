@@ -50,18 +50,27 @@ pub async fn in_pod(cluster: &Cluster, pod: &Pod, container: &str) -> Result<()>
     let id = view::container_status(pod, container).and_then(|status| status.container_id.clone());
     let id = id.with_context(|| format!("{container} has no container identifier"))?;
     let id = id.split("://").last().unwrap_or_default().to_owned();
+    let namespace = privileged_namespace(cluster, "e2e-kill-").await?;
     let namespaces: Api<Namespace> = Api::all(cluster.client.clone());
-    let namespace = from_value(json!({
-        "metadata": {
-            "generateName": "e2e-kill-",
-            "labels": {"pod-security.kubernetes.io/enforce": "privileged"},
-        }
-    }))?;
-    let namespace = namespaces.create(&PostParams::default(), &namespace).await?.name_any();
     let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
     let result = run(cluster, &namespace, node, &id).await;
     namespaces.delete(&namespace, &DeleteParams::default()).await?;
     result
+}
+
+/// Makes a namespace for pods that look at the node itself; returns its name.
+///
+/// # Errors
+/// When the API server refuses it.
+pub async fn privileged_namespace(cluster: &Cluster, prefix: &str) -> Result<String> {
+    let namespaces: Api<Namespace> = Api::all(cluster.client.clone());
+    let namespace = from_value(json!({
+        "metadata": {
+            "generateName": prefix,
+            "labels": {"pod-security.kubernetes.io/enforce": "privileged"},
+        }
+    }))?;
+    Ok(namespaces.create(&PostParams::default(), &namespace).await?.name_any())
 }
 
 async fn run(cluster: &Cluster, namespace: &str, node: Option<String>, id: &str) -> Result<()> {

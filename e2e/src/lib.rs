@@ -3,12 +3,14 @@
 //! Everything here asks the API server and the simulator, never our own logs, and acts as a user would: it applies
 //! manifests, reads status, and looks at the stored ticks through the streamer's own command line.
 
+pub mod ballast;
 pub mod cluster;
 pub mod demo;
 pub mod diagnose;
 pub mod events;
 pub mod expect;
 pub mod feed;
+pub mod forbidden;
 pub mod kill;
 pub mod manifest;
 pub mod operator;
@@ -19,4 +21,5 @@ pub mod table;
 pub mod ticks;
 pub mod trace;
 pub mod view;
+pub mod volume;
 pub mod wait;

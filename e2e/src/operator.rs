@@ -1,17 +1,13 @@
-//! The operator that the chart installed: finding it, killing it, and keeping it from deleting pods.
+//! The operator that the chart installed: finding it, and killing it.
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
-use k8s_openapi::api::{
-    admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
-    core::v1::Pod,
-};
+use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::core::v1::Pod;
 use kube::{
-    Api, Client, ResourceExt,
-    api::{DeleteParams, ListParams, PostParams},
+    Api, ResourceExt,
+    api::{DeleteParams, ListParams},
 };
-use serde_json::{from_value, json};
 
 use crate::{cluster::Cluster, outside::ready, view::uid, wait};
 
@@ -50,75 +46,11 @@ pub async fn kill(cluster: &Cluster) -> Result<()> {
     .await
 }
 
-/// While it stands, the operator may not delete pods of a namespace.
-pub struct NoDeletes {
-    client: Client,
-    name: String,
-}
-
-impl NoDeletes {
-    /// Forbids it, and waits until the API server obeys.
-    ///
-    /// # Errors
-    /// When the policy cannot be made, or is not obeyed within two minutes.
-    pub async fn begin(cluster: &Cluster, namespace: &str, marketstream_pod: &str) -> Result<Self> {
-        let operator = user(&pod(cluster).await?)?;
-        let name = format!("{namespace}-no-deletes");
-        let policy: ValidatingAdmissionPolicy = from_value(json!({
-            "metadata": {"name": name},
-            "spec": {
-                "failurePolicy": "Fail",
-                "matchConstraints": {"resourceRules": [{
-                    "apiGroups": [""], "apiVersions": ["v1"], "operations": ["DELETE"], "resources": ["pods"],
-                }]},
-                "validations": [{
-                    "expression": format!("request.userInfo.username != '{operator}'"),
-                    "message": "a scenario keeps this pod for a while",
-                }],
-            }
-        }))?;
-        let binding: ValidatingAdmissionPolicyBinding = from_value(json!({
-            "metadata": {"name": name},
-            "spec": {
-                "policyName": name,
-                "validationActions": ["Deny"],
-                "matchResources": {
-                    "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
-                },
-            }
-        }))?;
-        let client = cluster.client.clone();
-        Api::all(client.clone()).create(&PostParams::default(), &policy).await?;
-        let guard = Self { client, name };
-        Api::all(guard.client.clone()).create(&PostParams::default(), &binding).await?;
-        let pods: Api<Pod> = Api::namespaced(Cluster::impersonate(&operator).await?, namespace);
-        wait::answer("the operator may not delete pods", LIMIT, async || {
-            match pods.delete(marketstream_pod, &DeleteParams { dry_run: true, ..DeleteParams::default() }).await {
-                Err(kube::Error::Api(status)) if status.message.contains("keeps this pod") => Ok(()),
-                Err(error) => Err(error.into()),
-                Ok(_) => bail!("it still may"),
-            }
-        })
-        .await?;
-        Ok(guard)
-    }
-
-    /// Allows it again.
-    ///
-    /// # Errors
-    /// When the policy cannot be deleted.
-    pub async fn end(&self) -> Result<()> {
-        let parameters = DeleteParams::default();
-        let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(self.client.clone());
-        let policies: Api<ValidatingAdmissionPolicy> = Api::all(self.client.clone());
-        bindings.delete(&self.name, &parameters).await?;
-        policies.delete(&self.name, &parameters).await?;
-        Ok(())
-    }
-}
-
 /// The user that the API server sees when the operator asks.
-fn user(operator: &Pod) -> Result<String> {
+///
+/// # Errors
+/// When its pod has no service account of its own.
+pub fn user(operator: &Pod) -> Result<String> {
     let account = operator.spec.as_ref().and_then(|spec| spec.service_account_name.clone()).unwrap_or_default();
     ensure!(!account.is_empty() && account != "default", "the operator has no service account of its own");
     Ok(format!("system:serviceaccount:{NAMESPACE}:{account}"))

@@ -6,7 +6,8 @@ use marketstream_crds::{ActionKind, conditions::types};
 use marketstream_e2e::{
     expect,
     feed::Feed,
-    operator::{self, NoDeletes},
+    forbidden::Forbidden,
+    operator,
     scenario::{Scenario, scenario},
     simulator::{Cure, SIM, connected},
     trace::Trace,
@@ -47,7 +48,7 @@ async fn an_operator_killed_between_write_ahead_and_action_acts_once() -> Result
         let pod = feed.pod().await?;
         let trace = feed.trace();
 
-        let forbidden = NoDeletes::begin(&s.cluster, &s.namespace, &feed.pod_name()).await?;
+        let forbidden = Forbidden::deletes(&s.cluster, &s.namespace, &feed.pod_name()).await?;
         let fault = feed.simulator().silence_all(Cure::Reconnect).await?;
         let killed = async {
             let rolls = |ms: &_| View::action(ms).is_some_and(|action| action.kind == ActionKind::RollPod);
