@@ -1,37 +1,60 @@
 //! What a person asks of the operator: annotations, since the resource is the only place where they meet.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
-use marketstream_crds::names;
+use marketstream_crds::{MarketStream, names, stream_key};
 use serde_json::json;
 
-use crate::cluster::Cluster;
+use crate::{cluster::Cluster, show::Report};
 
 /// Who writes the annotations.
 const MANAGER: &str = "kubectl-marketstream";
 
-/// Asks for a new pod.
-pub(crate) async fn restart(cluster: &Cluster, name: &str) -> Result<()> {
-    annotate(cluster, name, names::ANNOTATION_RESTART).await?;
-    println!("asked for a new pod; watch it with: kubectl marketstream status {name} -n {}", cluster.namespace);
-    Ok(())
+/// Asks for a new pod, or for one stream to be subscribed again.
+pub(crate) async fn restart(cluster: &Cluster, name: &str, stream: Option<&str>) -> Result<Report> {
+    // Read first: a merge patch of a missing object says less.
+    let ms = cluster.marketstream(name).await?;
+    let now = Timestamp::now();
+    let watch = format!("watch it with: kubectl marketstream status {name} -n {}", cluster.namespace);
+    let Some(stream) = stream else {
+        let request = annotate(cluster, name, names::ANNOTATION_RESTART, now.to_string()).await?;
+        let json = json!({"asked": "restart", "request": request});
+        return Ok(Report { text: format!("asked for a new pod; {watch}\n"), json });
+    };
+    let stream = known(&ms, stream)?;
+    let request = annotate(cluster, name, names::ANNOTATION_RESTART_STREAM, format!("{stream} {now}")).await?;
+    Ok(Report {
+        text: format!("asked for {stream} to be subscribed again; {watch}\n"),
+        json: json!({"asked": "restart", "stream": stream, "request": request}),
+    })
 }
 
 /// Opens the login gate.
-pub(crate) async fn login(cluster: &Cluster, name: &str) -> Result<()> {
-    annotate(cluster, name, names::ANNOTATION_RETRY_LOGIN).await?;
-    println!("the gateway may log in again; have the second factor ready, it times out after 180 s");
-    Ok(())
+pub(crate) async fn login(cluster: &Cluster, name: &str) -> Result<Report> {
+    cluster.marketstream(name).await?;
+    let request = annotate(cluster, name, names::ANNOTATION_RETRY_LOGIN, Timestamp::now().to_string()).await?;
+    Ok(Report {
+        text: "the gateway may log in again; have the second factor ready, it times out after 180 s\n".to_owned(),
+        json: json!({"asked": "login", "request": request}),
+    })
 }
 
-/// Stamps an annotation with now, so that asking again is another request.
-async fn annotate(cluster: &Cluster, name: &str, annotation: &str) -> Result<()> {
-    // Read first: a merge patch of a missing object says less.
-    cluster.marketstream(name).await?;
-    let stamp = Timestamp::now().to_string();
-    let patch = Patch::Merge(json!({"metadata": {"annotations": {annotation: stamp}}}));
+/// The stream of that name, whatever its case.
+fn known(ms: &MarketStream, wanted: &str) -> Result<String> {
+    let contracts = ms.spec.contracts.iter();
+    let streams = contracts.flat_map(|contract| contract.ticks.iter().map(|tick| stream_key(&contract.name, *tick)));
+    let streams: Vec<String> = streams.collect();
+    match streams.iter().find(|stream| stream.eq_ignore_ascii_case(wanted)) {
+        Some(stream) => Ok(stream.clone()),
+        None => bail!("no stream {wanted:?}; there are {}", streams.join(", ")),
+    }
+}
+
+/// Stamps an annotation; a time in it makes the same wish another request.
+async fn annotate(cluster: &Cluster, name: &str, annotation: &str, value: String) -> Result<String> {
+    let patch = Patch::Merge(json!({"metadata": {"annotations": {annotation: value}}}));
     let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
     cluster.marketstreams().patch(name, &params, &patch).await.with_context(|| format!("annotating {name:?}"))?;
-    Ok(())
+    Ok(value)
 }

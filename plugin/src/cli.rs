@@ -19,23 +19,23 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Streams, open incidents, and what happens next and when.
-    Status(View),
+    Status(Status),
     /// Why something, or nothing, is being done.
     Explain(View),
-    /// Incidents with their rungs and actions, the oldest first.
+    /// Incidents with their rungs and actions, and gaps in the recording, the oldest first.
     Timeline(View),
-    /// Asks for a new pod.
-    Restart(Name),
+    /// Asks for a new pod, or for one stream to be subscribed again.
+    Restart(Restart),
     /// Opens the login gate: the gateway may try to log in again.
-    Login(Name),
+    Login(View),
     /// Log of the streamer, or of the gateway.
     Logs(Logs),
     /// The streamer's own health report, through a port-forward.
-    Health(Name),
+    Health(View),
     /// Gaps in the recording, and what became of them.
     Gaps(View),
     /// How far the gateway lets a client, port by port, from the pod.
-    TestConnection(Name),
+    TestConnection(View),
     /// Fetches a range of a contract from IBKR's history.
     Backfill(Backfill),
 }
@@ -64,9 +64,26 @@ pub(crate) enum Output {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    pub(crate) view: View,
+    /// End with code 3 unless it is healthy, or its market closed.
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restart {
+    #[command(flatten)]
+    pub(crate) view: View,
+    /// One stream, such as mnq/BidAsk; the pod when absent.
+    pub(crate) stream: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Backfill {
     #[command(flatten)]
-    pub(crate) name: Name,
+    pub(crate) view: View,
     /// Name of the contract in the manifest.
     pub(crate) contract: String,
     /// Tick types.

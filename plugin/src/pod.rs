@@ -1,5 +1,7 @@
 //! The streamer's HTTP port, through a port-forward with the caller's own rights.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, bail};
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
@@ -8,12 +10,21 @@ use hyper_util::rt::TokioIo;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use marketstream_crds::names;
+use tokio::time::timeout;
 
 use crate::cluster::Cluster;
+
+/// A test of several ports takes the longest, at five seconds a step.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Asks the streamer and returns its answer, whatever its status.
 pub(crate) async fn ask(cluster: &Cluster, name: &str, method: Method, path: &str) -> Result<(StatusCode, String)> {
     cluster.marketstream(name).await?;
+    let answer = timeout(LIMIT, forwarded(cluster, name, method, path)).await;
+    answer.with_context(|| format!("{path}: no answer within {LIMIT:?}"))?
+}
+
+async fn forwarded(cluster: &Cluster, name: &str, method: Method, path: &str) -> Result<(StatusCode, String)> {
     let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
     let pod = names::pod(name);
     let forwarded = || format!("a port-forward to pod {pod}");

@@ -13,10 +13,11 @@ use serde_json::Value;
 
 pub(crate) use explain::explain;
 pub(crate) use gaps::gaps;
-pub(crate) use status::status;
+pub(crate) use status::{status, well};
 pub(crate) use timeline::timeline;
 
 /// One page, for people and for programs.
+#[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) text: String,
     pub(crate) json: Value,

@@ -4,13 +4,19 @@ use std::fmt::Write;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
-use marketstream_crds::{Incident, MarketStream, MarketStreamStatus, StreamStatus};
+use marketstream_crds::{Health, Incident, MarketStream, MarketStreamStatus, StreamStatus};
 use serde_json::{Value, json};
 
 use super::{Report, table::table, words};
 
 /// Longest message in a table, in characters: the table must fit a terminal.
 const MESSAGE: usize = 48;
+
+/// Whether all is as it should be: data flow, or none have to.
+pub(crate) fn well(ms: &MarketStream) -> bool {
+    let health = ms.status.as_ref().and_then(|status| status.health);
+    matches!(health, Some(Health::Healthy | Health::Idle))
+}
 
 /// What `kubectl marketstream status` shows.
 pub(crate) fn status(ms: &MarketStream, now: Timestamp) -> Report {
@@ -20,6 +26,10 @@ pub(crate) fn status(ms: &MarketStream, now: Timestamp) -> Report {
     let _ = writeln!(text, "{}", summary(ms, status, now));
     for condition in unusual(status) {
         let _ = writeln!(text, "  {}", condition.text());
+    }
+    let action = last_action(status, now);
+    if let Some(action) = &action {
+        let _ = writeln!(text, "  last action: {action}");
     }
     let streams = status.streamer.as_ref().map_or(&[][..], |streamer| &streamer.streams);
     let rows: Vec<_> = streams.iter().map(row).collect();
@@ -37,6 +47,7 @@ pub(crate) fn status(ms: &MarketStream, now: Timestamp) -> Report {
         "conditions": unusual(status).map(Unusual::json).collect::<Vec<_>>(),
         "streamer": status.streamer,
         "incidents": status.incidents,
+        "action": status.action,
     });
     Report { text, json }
 }
@@ -60,6 +71,19 @@ fn summary(ms: &MarketStream, status: &MarketStreamStatus, now: Timestamp) -> St
         parts.extend(streamer.socket.endpoint.clone());
     }
     parts.join(", ")
+}
+
+/// What was done last, by whom it was wanted, and what came of it.
+fn last_action(status: &MarketStreamStatus, now: Timestamp) -> Option<String> {
+    let action = status.action.as_ref()?;
+    let streams = if action.streams.is_empty() { String::new() } else { format!(" of {}", action.streams.join(", ")) };
+    let ack = status.streamer.as_ref().and_then(|streamer| streamer.action.as_ref()).filter(|ack| ack.id == action.id);
+    let came = ack.map(|ack| {
+        let message = ack.message.as_ref().map(|message| format!(", {message}")).unwrap_or_default();
+        format!(": {:?}{message}", ack.state)
+    });
+    let ago = words::since(action.issued_at.get(), now);
+    Some(format!("{}{streams}, {ago} ago{}", action.kind.as_str(), came.unwrap_or_default()))
 }
 
 /// A condition that a person should read.

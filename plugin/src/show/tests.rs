@@ -84,6 +84,40 @@ StreamSilent   5m      2       mnq/Last   level 4: Critical   in 5m
 }
 
 #[test]
+fn status_says_what_came_of_the_last_action() {
+    let ms = marketstream(|value| {
+        let status = &mut value["status"];
+        status["action"] = json!({
+            "id": "requested-1", "incident": "requested", "kind": "RestartStreams", "streams": ["mnq/Last"],
+            "clientId": 851, "podUID": "u", "issuedAt": "2026-11-24T12:09:30Z", "deadline": "2026-11-24T12:10:30Z",
+        });
+        status["streamer"]["action"] = json!({"id": "requested-1", "state": "Done", "message": "it flows"});
+    });
+    let report = status(&ms, now());
+    assert!(
+        report.text.contains("  last action: RestartStreams of mnq/Last, 30s ago: Done, it flows\n"),
+        "{}",
+        report.text
+    );
+    let under_way = marketstream(|value| {
+        value["status"]["action"] = serde_json::to_value(&ms.status.as_ref().unwrap().action).unwrap();
+        value["status"]["streamer"]["action"] = json!({"id": "an-older-one", "state": "Done"});
+    });
+    let text = status(&under_way, now()).text;
+    assert!(text.contains("  last action: RestartStreams of mnq/Last, 30s ago\n"), "{text}");
+}
+
+#[test]
+fn only_what_is_healthy_or_closed_is_well() {
+    for (health, expected) in
+        [("Healthy", true), ("Idle", true), ("Degraded", false), ("Disconnected", false), ("Unknown", false)]
+    {
+        assert_eq!(well(&marketstream(|value| value["status"]["health"] = json!(health))), expected, "{health}");
+    }
+    assert!(!well(&marketstream(|value| value["status"] = json!(null))));
+}
+
+#[test]
 fn status_of_what_never_ran_is_one_line() {
     let ms = marketstream(|value| {
         value.as_object_mut().unwrap().remove("status");
@@ -132,23 +166,49 @@ fn timeline_is_in_the_order_of_time() {
             "rungs": [{"level": 1, "dueTime": "2026-11-24T10:01:00Z", "time": "2026-11-24T10:01:00Z"}],
         }]);
     });
+    let second = |time: &str| time.parse::<Timestamp>().unwrap().as_second();
+    let ledger = json!({"gaps": [
+        {
+            "id": 1, "contract": "mnq", "kind": "last", "after": second("2026-11-24T10:00:00Z"),
+            "before": second("2026-11-24T10:02:00Z"), "cause": "Silence", "state": "Approximate", "added": 12,
+            "reason": "history agrees by 99 %",
+        },
+        {
+            "id": 2, "contract": "mnq", "kind": "last", "after": second("2026-11-24T12:05:00Z"), "before": null,
+            "cause": "Silence", "state": "Open", "added": 0,
+        },
+        // The files do not say yet where it begins.
+        {"id": 3, "contract": "mnq", "kind": "bid_ask", "after": null, "before": null, "cause": "ProcessStart",
+            "state": "Open", "added": 0},
+    ]});
+    let report = timeline(&ms, Ok(&ledger), now());
     assert_eq!(
-        timeline(&ms, now()).text,
+        report.text,
         "\
-TIME                       AGO     INCIDENT                WHAT
-2026-11-24T10:00:00.000Z   2h10m   Zombie                  data stopped
-2026-11-24T10:01:00.000Z   2h9m    Zombie                  level 1
-2026-11-24T10:02:00.000Z   2h8m    Zombie                  data flow again
-2026-11-24T10:03:00.000Z   2h7m    Zombie                  closed
-2026-11-24T12:05:00.000Z   5m      StreamSilent mnq/Last   data stopped
-2026-11-24T12:06:00.000Z   4m      StreamSilent mnq/Last   level 1
-2026-11-24T12:08:00.000Z   2m      StreamSilent mnq/Last   level 2: RestartStreams
+TIME                   AGO     WHERE                   WHAT
+2026-11-24T10:00:00Z   2h10m   Zombie                  data stopped
+2026-11-24T10:00:00Z   2h10m   gap mnq/last            Silence of 2m, Approximate, 12 ticks added: history agrees by 99 %
+2026-11-24T10:01:00Z   2h9m    Zombie                  level 1
+2026-11-24T10:02:00Z   2h8m    Zombie                  data flow again
+2026-11-24T10:03:00Z   2h7m    Zombie                  closed
+2026-11-24T12:05:00Z   5m      StreamSilent mnq/Last   data stopped
+2026-11-24T12:05:00Z   5m      gap mnq/last            Silence, Open
+2026-11-24T12:06:00Z   4m      StreamSilent mnq/Last   level 1
+2026-11-24T12:08:00Z   2m      StreamSilent mnq/Last   level 2: RestartStreams
 "
     );
-    assert_eq!(
-        timeline(&marketstream(|value| value["status"] = json!(null)), now()).text,
-        "No incident is on record.\n"
-    );
+    assert_eq!(report.json["events"].as_array().unwrap().len(), 9);
+    assert_eq!(report.json["gapsUnknown"], Value::Null);
+}
+
+#[test]
+fn a_timeline_says_when_it_has_no_gaps() {
+    let new = marketstream(|value| value["status"] = json!(null));
+    assert_eq!(timeline(&new, Ok(&json!({"gaps": []})), now()).text, "Nothing is on record.\n");
+    let why = "pods \"feed-0\" not found".to_owned();
+    let report = timeline(&new, Err(&why), now());
+    assert!(report.text.ends_with("the pod cannot be asked: pods \"feed-0\" not found\n"), "{}", report.text);
+    assert_eq!(report.json, json!({"events": [], "gapsUnknown": why}));
 }
 
 #[test]

@@ -1,34 +1,46 @@
 //! `timeline`: what happened, the oldest first.
 
 use jiff::Timestamp;
-use marketstream_crds::{Incident, MarketStream, MarketStreamStatus, Time};
-use serde_json::json;
+use marketstream_crds::{Incident, MarketStream, MarketStreamStatus};
+use serde_json::{Value, json};
 
 use super::{Report, table::table, words};
 
-/// What `kubectl marketstream timeline` shows.
-pub(crate) fn timeline(ms: &MarketStream, now: Timestamp) -> Report {
+/// What `kubectl marketstream timeline` shows: incidents, and the gaps of the streamer's ledger, or why they are not
+/// known.
+pub(crate) fn timeline(ms: &MarketStream, ledger: Result<&Value, &String>, now: Timestamp) -> Report {
     let empty = MarketStreamStatus::default();
     let status = ms.status.as_ref().unwrap_or(&empty);
     let mut entries: Vec<Entry> = status.history.iter().chain(&status.incidents).flat_map(entries).collect();
+    let gaps = ledger.ok().and_then(|ledger| ledger["gaps"].as_array());
+    entries.extend(gaps.into_iter().flatten().filter_map(gap));
     entries.sort_by_key(|entry| entry.time);
     let rows: Vec<_> = entries.iter().map(|entry| entry.row(now)).collect();
-    let text = table(&["TIME", "AGO", "INCIDENT", "WHAT"], &rows);
-    let text = if text.is_empty() { "No incident is on record.\n".to_owned() } else { text };
-    let json = entries.iter().map(|e| json!({"time": e.time, "incident": e.incident, "what": e.what})).collect();
-    Report { text, json }
+    let mut text = table(&["TIME", "AGO", "WHERE", "WHAT"], &rows);
+    if text.is_empty() {
+        text = "Nothing is on record.\n".to_owned();
+    }
+    if let Err(why) = ledger {
+        text.push_str(&format!("\nGaps are not shown, since the pod cannot be asked: {why}\n"));
+    }
+    let events: Value = entries.iter().map(Entry::json).collect();
+    Report { text, json: json!({"events": events, "gapsUnknown": ledger.err()}) }
 }
 
 /// One thing that happened.
 struct Entry {
-    time: Time,
-    incident: String,
+    time: Timestamp,
+    place: String,
     what: String,
 }
 
 impl Entry {
     fn row(&self, now: Timestamp) -> Vec<String> {
-        vec![self.time.to_string(), words::since(self.time.get(), now), self.incident.clone(), self.what.clone()]
+        vec![format!("{:.0}", self.time), words::since(self.time, now), self.place.clone(), self.what.clone()]
+    }
+
+    fn json(&self) -> Value {
+        json!({"time": self.time, "where": self.place, "what": self.what})
     }
 }
 
@@ -38,7 +50,8 @@ fn entries(incident: &Incident) -> Vec<Entry> {
         [one] => format!(" {one}"),
         [first, others @ ..] => format!(" {first} +{}", others.len()),
     };
-    let entry = |time: Time, what: String| Entry { time, incident: format!("{}{streams}", incident.cause), what };
+    let place = format!("{}{streams}", incident.cause);
+    let entry = |time: marketstream_crds::Time, what: String| Entry { time: time.get(), place: place.clone(), what };
     let mut found = vec![entry(incident.since, "data stopped".to_owned())];
     found.extend(incident.rungs.iter().map(|rung| {
         let action = rung.action.map(|action| format!(": {}", action.as_str())).unwrap_or_default();
@@ -47,4 +60,25 @@ fn entries(incident: &Incident) -> Vec<Entry> {
     found.extend(incident.recovered_time.map(|time| entry(time, "data flow again".to_owned())));
     found.extend(incident.closed_time.map(|time| entry(time, "closed".to_owned())));
     found
+}
+
+/// A gap, at its beginning, or at its end where recording begins.
+fn gap(gap: &Value) -> Option<Entry> {
+    let text = |field: &str| gap[field].as_str().unwrap_or("-").to_owned();
+    let (after, before) = (gap["after"].as_i64(), gap["before"].as_i64());
+    let length = after.zip(before).map(|(after, before)| words::age((before - after) as f64));
+    let length = length.map(|length| format!(" of {length}")).unwrap_or_default();
+    let added = gap["added"].as_u64().filter(|added| *added > 0).map(|added| format!(", {added} ticks added"));
+    let why = gap["reason"].as_str().map(|reason| format!(": {reason}"));
+    Some(Entry {
+        time: Timestamp::from_second(after.or(before)?).ok()?,
+        place: format!("gap {}/{}", text("contract"), text("kind")),
+        what: format!(
+            "{}{length}, {}{}{}",
+            text("cause"),
+            text("state"),
+            added.unwrap_or_default(),
+            why.unwrap_or_default()
+        ),
+    })
 }
