@@ -2,11 +2,13 @@
 
 use anyhow::{Context, Result, ensure};
 use ib_gateway_sim::judge::{Counts, Verdict};
-use marketstream_crds::{Incident, MarketStream, Recovery};
+use marketstream_crds::{ActionKind, Incident, MarketStream, Recovery};
 
 use crate::{
+    feed::Feed,
     simulator::{Entry, Stream, cancelled, subscribed},
-    view::{levels, newly_closed},
+    trace::Trace,
+    view::{levels, newly_closed, uid},
 };
 
 /// A rung may fire this much after it was due, in seconds. The budget is one second, which the properties of
@@ -83,6 +85,17 @@ pub fn faultless(verdict: &Verdict) -> Result<()> {
     let Counts { stored, doubled, altered, unknown, .. } = verdict.total;
     ensure!(stored > 0, "nothing is stored: {verdict:#?}");
     ensure!(doubled + altered + unknown == 0, "the recording holds more than was sent: {verdict:#?}");
+    Ok(())
+}
+
+/// No action was decided but these, and the pod is the same.
+///
+/// # Errors
+/// Shows the actions.
+pub async fn only(trace: &Trace, feed: &Feed, pod: &str, allowed: &[ActionKind]) -> Result<()> {
+    let taken = trace.actions();
+    ensure!(taken.iter().all(|(_, kind)| allowed.contains(kind)), "{taken:?} are not all of {allowed:?}");
+    ensure!(uid(&feed.pod().await?) == pod, "the pod was replaced");
     Ok(())
 }
 

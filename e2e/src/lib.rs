@@ -15,6 +15,7 @@ pub mod kill;
 pub mod manifest;
 pub mod operator;
 pub mod outside;
+pub mod plugin;
 pub mod scenario;
 pub mod simulator;
 pub mod table;

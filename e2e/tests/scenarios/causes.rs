@@ -9,8 +9,7 @@ use marketstream_e2e::{
     manifest::Manifest,
     scenario::{Scenario, scenario},
     simulator::{SIM, connected, subscribed},
-    trace::Trace,
-    view::{View, actions, newly_closed, uid},
+    view::{View, newly_closed, uid},
 };
 use serde_json::json;
 
@@ -39,50 +38,6 @@ async fn until_cause(feed: &Feed, cause: Cause) -> Result<MarketStream> {
     feed.until(&format!("an incident says {cause}"), SHOWN, |ms| has(ms, cause)).await
 }
 
-/// No action was decided but these, and the pod is the same.
-async fn only(trace: &Trace, feed: &Feed, pod: &str, allowed: &[ActionKind]) -> Result<()> {
-    let taken = trace.actions();
-    ensure!(taken.iter().all(|(_, kind)| allowed.contains(kind)), "{taken:?} are not all of {allowed:?}");
-    ensure!(uid(&feed.pod().await?) == pod, "the pod was replaced");
-    Ok(())
-}
-
-#[tokio::test]
-async fn refusals_are_told_apart_and_disturb_nobody() -> Result<()> {
-    scenario("refusals", async |s| {
-        let sim1 = json!({"name": "sim1", "conId": SIM[0], "ticks": ["BidAsk"]});
-        let feed = s.apply(&s.sidecar("feed")?.set("/spec/contracts", json!([sim1]))).await?;
-        feed.flows().await?;
-        let (pod, trace) = (uid(&feed.pod().await?), feed.trace());
-        let refuse = |con_id: i32, code: i32, text: &str| {
-            json!({"kind": "reject", "scope": {"con_id": con_id}, "code": code, "text": text})
-        };
-        let sim = feed.simulator();
-        let first = sim.begin(refuse(SIM[1], 354, "Requested market data is not subscribed.")).await?;
-        sim.begin(refuse(SIM[2], 10190, "Max number of tick-by-tick requests has been reached.")).await?;
-        let also = |name: &str, con_id: i32| json!({"name": name, "conId": con_id, "ticks": ["BidAsk"]});
-        feed.patch(&json!({"spec": {"contracts": [sim1, also("paid", SIM[1]), also("full", SIM[2])]}})).await?;
-
-        let both = |ms: &MarketStream| has(ms, Cause::NotEntitled) && has(ms, Cause::Capacity);
-        let ms = feed.until("both refusals are named", SHOWN, both).await?;
-        ensure!(ms.is(types::NOT_ENTITLED) && ms.is(types::CAPACITY), "{:#?}", ms.status);
-        let critical = |ms: &MarketStream| {
-            let levels = ms.incidents().iter().map(|incident| incident.level);
-            levels.filter(|level| *level == 4).count() == 2
-        };
-        let ms = feed.until("both are Critical when due", 300, critical).await?;
-        for incident in ms.incidents() {
-            ensure!(incident.scope == Scope::Stream && incident.streams.len() == 1, "{incident:#?}");
-            ensure!(actions(incident).is_empty(), "nothing that we do can help: {incident:#?}");
-        }
-        only(&trace, &feed, &pod, &[]).await?;
-        expect::untouched(&sim.requests_since(first).await?, SIM1_QUOTES)?;
-        let recording = feed.recording_after(2, &[SIM1_QUOTES]).await?;
-        expect::complete(&recording.judge(&sim, recording.whole_seconds()?).await?)
-    })
-    .await
-}
-
 #[tokio::test]
 async fn a_lost_link_to_ibkr_is_waited_for_and_everything_is_asked_for_again() -> Result<()> {
     scenario("upstream", async |s| {
@@ -98,7 +53,7 @@ async fn a_lost_link_to_ibkr_is_waited_for_and_everything_is_asked_for_again() -
         feed.until("the incident is closed", 200, |ms| !newly_closed(ms, &before).is_empty()).await?;
         let ms = feed.flows().await?;
         // The streamer asks again by itself at 1101; the ladder at most helps.
-        only(&trace, &feed, &pod, &[ActionKind::RestartStreams]).await?;
+        expect::only(&trace, &feed, &pod, &[ActionKind::RestartStreams]).await?;
         ensure!(ms.rolls() == 0 && ms.client_id() == before.client_id(), "{:#?}", ms.status);
         let log = sim.requests(0).await?;
         ensure!(connected(&log).len() == 1, "the session stays: {log:#?}");
@@ -124,7 +79,7 @@ async fn a_broken_farm_concerns_its_own_streams_only() -> Result<()> {
         sim.post("/farms/usfuture", json!({"link": "up"})).await?;
         feed.until("the incident is closed", 200, |ms| !newly_closed(ms, &before).is_empty()).await?;
         feed.flows().await?;
-        only(&trace, &feed, &pod, &[ActionKind::RestartStreams]).await?;
+        expect::only(&trace, &feed, &pod, &[ActionKind::RestartStreams]).await?;
         let log = sim.requests(begun).await?;
         expect::untouched(&log, SIM1_QUOTES)?;
         ensure!(connected(&log).is_empty(), "the session stays: {log:#?}");
@@ -148,7 +103,7 @@ async fn a_hanging_gateway_is_named_and_found_again() -> Result<()> {
         feed.simulator().end(fault).await?;
         feed.until("the incident is closed", 200, |ms| !newly_closed(ms, &before).is_empty()).await?;
         let ms = feed.flows().await?;
-        only(&trace, &feed, &pod, &[]).await?;
+        expect::only(&trace, &feed, &pod, &[]).await?;
         ensure!(ms.rolls() == 0, "{:#?}", ms.status);
         Ok(())
     })
@@ -168,7 +123,7 @@ async fn a_client_id_that_is_taken_gives_way_to_the_next() -> Result<()> {
         let states = trace.states();
         let named: Vec<Cause> = states.iter().flat_map(View::incidents).map(|incident| incident.cause).collect();
         ensure!(named.contains(&Cause::ClientIdInUse), "{named:?}");
-        only(&trace, &feed, &pod, &[]).await?;
+        expect::only(&trace, &feed, &pod, &[]).await?;
         ensure!(connected(&sim.requests_since(fault).await?) == [852]);
         Ok(())
     })
@@ -188,7 +143,7 @@ async fn ticks_that_cannot_be_true_are_put_aside_and_the_stream_is_asked_for_aga
         ensure!(ms.incidents()[0].streams == ["sim1/BidAsk"], "{:#?}", ms.incidents());
         feed.until("the incident is closed", 300, |ms| !newly_closed(ms, &before).is_empty()).await?;
         feed.flows().await?;
-        only(&trace, &feed, &pod, &[ActionKind::RestartStreams]).await?;
+        expect::only(&trace, &feed, &pod, &[ActionKind::RestartStreams]).await?;
         let log = sim.requests_since(fault).await?;
         ensure!(subscribed(&log) == [SIM1_QUOTES], "only the broken stream is asked for again: {log:#?}");
         expect::untouched(&log, SIM2_QUOTES)?;

@@ -6,12 +6,18 @@ mod causes;
 mod contracts;
 mod delete;
 mod external;
+mod hours;
 mod login;
 mod manifests;
 mod processes;
+mod refusals;
+mod reporting;
+mod requests;
+mod resets;
 mod session;
 mod silence;
 mod start;
+mod storage;
 
 use ib_gateway_sim::market::tick::TickType;
 use marketstream_e2e::simulator::{SIM, Stream};

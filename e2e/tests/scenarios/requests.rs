@@ -1,0 +1,73 @@
+//! What a person asks for, with `kubectl marketstream`.
+
+use anyhow::{Context, Result, ensure};
+use marketstream_crds::{ActionKind, ActionState, MarketStream};
+use marketstream_e2e::{
+    expect,
+    plugin::Plugin,
+    scenario::scenario,
+    simulator::{SIM, cancelled, connected, subscribed},
+    view::{View, uid},
+};
+use serde_json::json;
+
+use crate::{SIM1_QUOTES, SIM2_QUOTES};
+
+#[tokio::test]
+async fn one_stream_is_subscribed_again_on_request_and_the_others_are_left_alone() -> Result<()> {
+    scenario("request", async |s| {
+        let manifest = s.sidecar("feed")?.contract("sim1", SIM[0], &["BidAsk"]).contract("sim2", SIM[1], &["BidAsk"]);
+        let feed = s.apply(&manifest).await?;
+        feed.flows().await?;
+        let (pod, trace, sim) = (uid(&feed.pod().await?), feed.trace(), feed.simulator());
+        let plugin = Plugin::new(&s.namespace)?;
+        let begun = sim.requests(0).await?.last().map_or(0, |entry| entry.at_ms + 1);
+
+        let unknown = plugin.run(&["restart", "feed", "sim3/BidAsk"]).await?;
+        ensure!(unknown.code == 1 && unknown.errors.contains("sim1/BidAsk, sim2/BidAsk"), "{unknown:?}");
+        plugin.json(&["restart", "feed", "sim1/BidAsk"]).await?;
+        let done = |ms: &MarketStream| {
+            let ack = ms.streamer().and_then(|report| report.action.as_ref());
+            ack.zip(ms.action()).is_some_and(|(ack, action)| ack.id == action.id && ack.state == ActionState::Done)
+        };
+        let ms = feed.until("it is done", 60, done).await?;
+        let action = ms.action().context("there is no action")?;
+        ensure!((action.kind, action.incident.as_str()) == (ActionKind::RestartStreams, "requested"), "{action:#?}");
+        ensure!(action.streams == ["sim1/BidAsk"], "{action:#?}");
+
+        // Another change of the object does not ask again.
+        feed.patch(&json!({"metadata": {"annotations": {"marketstream.io/note": "x"}}})).await?;
+        let ms = feed.flows().await?;
+        let recording = feed.recording_after(3, &[SIM1_QUOTES, SIM2_QUOTES]).await?;
+        let log = sim.requests(begun).await?;
+        ensure!(subscribed(&log) == [SIM1_QUOTES] && cancelled(&log) == [SIM1_QUOTES], "{log:#?}");
+        ensure!(connected(&log).is_empty(), "the session stays: {log:#?}");
+        expect::only(&trace, &feed, &pod, &[ActionKind::RestartStreams]).await?;
+        ensure!(
+            trace.actions().len() == 1 && ms.history().iter().all(|incident| incident.level == 0),
+            "{:#?}",
+            ms.status
+        );
+        expect::faultless(&recording.judge(&sim, recording.whole_seconds()?).await?)?;
+
+        // What became of it, and of the ticks that it cost.
+        let timeline = plugin.json(&["timeline", "feed"]).await?;
+        let events = timeline["events"].as_array().context("no events")?;
+        let gap = |event: &&serde_json::Value| {
+            event["where"] == "gap sim1/bid_ask"
+                && event["what"].as_str().is_some_and(|what| what.contains("Resubscribed"))
+        };
+        ensure!(timeline["gapsUnknown"].is_null() && events.iter().any(|event| gap(&event)), "{timeline:#}");
+        ensure!(plugin.json(&["gaps", "feed"]).await?["gaps"].is_array());
+        ensure!(plugin.json(&["health", "feed"]).await?.is_object());
+        ensure!(plugin.run(&["status", "feed", "--check"]).await?.code == 0);
+
+        // A gateway that refuses is an answer, not an error.
+        ensure!(plugin.run(&["test-connection", "feed"]).await?.code == 0);
+        let fault = sim.begin(json!({"kind": "refuse"})).await?;
+        let refused = plugin.run(&["test-connection", "feed"]).await?;
+        ensure!(refused.code == 3 && refused.output.contains("no gateway answers"), "{refused:?}");
+        sim.end(fault).await
+    })
+    .await
+}
