@@ -3,10 +3,10 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use marketstream_crds::{TickType, names};
+use marketstream_crds::{Duration, TickType, names};
 use marketstream_proto::TickKind;
 
-use crate::ticks::api_name;
+use crate::{commands::Output, ticks::api_name};
 
 /// Records Interactive Brokers market data for one MarketStream.
 #[derive(Debug, Parser)]
@@ -27,6 +27,12 @@ pub enum Command {
     Run(RunArgs),
     /// Say how far a gateway lets a client, port by port. Takes no client ID.
     TestConnection(TestArgs),
+    /// Say how a running streamer is: its session, its streams, what recovery does.
+    Status(StatusArgs),
+    /// List recorded files, the newest first.
+    Files(FilesArgs),
+    /// Fetch a range of IBKR's history into the recording, by a running streamer and within its budget.
+    Backfill(BackfillArgs),
     /// Print stored ticks, one JSON object a line; also while they are being recorded.
     Ticks(TicksArgs),
 }
@@ -88,6 +94,61 @@ pub struct TestArgs {
     pub timeout: u64,
 }
 
+/// Where a running streamer is to be found.
+#[derive(Clone, Debug, Args)]
+pub struct AtArgs {
+    /// Address of its HTTP server.
+    #[arg(long, env = "MARKETSTREAM_LISTEN", default_value_t = SocketAddr::from(([127, 0, 0, 1], names::STREAMER_PORT)))]
+    pub address: SocketAddr,
+}
+
+/// Settings of `status`.
+#[derive(Clone, Debug, Args)]
+pub struct StatusArgs {
+    /// Which streamer.
+    #[command(flatten)]
+    pub at: AtArgs,
+    /// Form of the output.
+    #[arg(long, short, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+/// Settings of `files`.
+#[derive(Clone, Debug, Args)]
+pub struct FilesArgs {
+    /// Where ticks are stored.
+    #[arg(long, env = "MARKETSTREAM_DATA_DIR", default_value = "/data")]
+    pub data_dir: PathBuf,
+    /// Only those written within this time, such as 5m.
+    #[arg(long, value_name = "AGE")]
+    pub newer: Option<Duration>,
+    /// Form of the output.
+    #[arg(long, short, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+/// Settings of `backfill`.
+#[derive(Clone, Debug, Args)]
+pub struct BackfillArgs {
+    /// Name of a contract in the manifest.
+    pub contract: String,
+    /// From this moment on: 2026-11-24T12:00:00Z, or seconds since 1970.
+    #[arg(long, value_name = "TIME")]
+    pub from: String,
+    /// Before this moment, in the same form.
+    #[arg(long, value_name = "TIME")]
+    pub to: String,
+    /// Only this type: Last, AllLast, BidAsk or MidPoint. Default: all that the manifest records of the contract.
+    #[arg(long, value_parser = tick_type)]
+    pub tick: Option<TickType>,
+    /// Return when it is there, or cannot be had.
+    #[arg(long)]
+    pub wait: bool,
+    /// Which streamer.
+    #[command(flatten)]
+    pub at: AtArgs,
+}
+
 /// Settings of `ticks`.
 #[derive(Clone, Debug, Args)]
 pub struct TicksArgs {
@@ -117,6 +178,13 @@ pub const fn stored_kind(tick: TickType) -> TickKind {
         TickType::BidAsk => TickKind::BidAsk,
         TickType::MidPoint => TickKind::MidPoint,
     }
+}
+
+fn tick_type(text: &str) -> Result<TickType, String> {
+    [TickType::Last, TickType::AllLast, TickType::BidAsk, TickType::MidPoint]
+        .into_iter()
+        .find(|tick| tick.as_str().eq_ignore_ascii_case(text))
+        .ok_or_else(|| "use Last, AllLast, BidAsk or MidPoint".to_owned())
 }
 
 fn tick_kind(text: &str) -> Result<TickKind, String> {

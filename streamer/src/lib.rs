@@ -10,6 +10,7 @@ pub mod backfill;
 pub mod canary;
 pub mod cli;
 pub mod clock;
+pub mod commands;
 pub mod engine;
 pub mod facts;
 pub mod gateway;

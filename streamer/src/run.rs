@@ -3,6 +3,8 @@
 use std::{env, io, sync::Arc, time::Duration};
 
 use anyhow::Context;
+use axum::http::{Method, Uri};
+use jiff::Timestamp;
 use tokio::{
     runtime,
     signal::unix::{SignalKind, signal},
@@ -11,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    cli::{Cli, Command, LogFormat, RunArgs, TestArgs, TicksArgs},
+    cli::{BackfillArgs, Cli, Command, FilesArgs, LogFormat, RunArgs, StatusArgs, TestArgs, TicksArgs},
+    commands::{Output, backfill, client, files, status},
     facts::Heart,
     gateway::{self, Place},
     http,
@@ -44,6 +47,9 @@ pub fn main(cli: Cli) -> anyhow::Result<()> {
             print_ticks(&args)
         }
         Some(Command::TestConnection(args)) => test_connection(&args),
+        Some(Command::Status(args)) => status(&args),
+        Some(Command::Files(args)) => files(&args),
+        Some(Command::Backfill(args)) => fetch(&args),
         Some(Command::Run(args)) => run(args),
         None => run(cli.run),
     }
@@ -53,6 +59,32 @@ fn print_ticks(args: &TicksArgs) -> anyhow::Result<()> {
     let selection = Selection { con_id: args.con_id, kind: args.tick, from: args.from, to: args.to };
     ticks::print(&args.data_dir, &selection, io::stdout().lock())
         .with_context(|| format!("cannot print the ticks of {}", args.data_dir.display()))
+}
+
+fn status(args: &StatusArgs) -> anyhow::Result<()> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let answer = runtime.block_on(client::ask(args.at.address, Method::GET, &Uri::from_static("/v1/status")))?;
+    match args.output {
+        Output::Table => print!("{}", status::page(&answer)?),
+        Output::Json => println!("{answer}"),
+    }
+    Ok(())
+}
+
+fn files(args: &FilesArgs) -> anyhow::Result<()> {
+    let files = files::list(&args.data_dir, args.newer.map(marketstream_crds::Duration::get), Timestamp::now())
+        .with_context(|| format!("cannot list {}", args.data_dir.display()))?;
+    match args.output {
+        Output::Table => print!("{}", files::page(&files)),
+        Output::Json => println!("{}", serde_json::to_string(&files)?),
+    }
+    Ok(())
+}
+
+fn fetch(args: &BackfillArgs) -> anyhow::Result<()> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    println!("{}", runtime.block_on(backfill::backfill(args.at.address, args))?);
+    Ok(())
 }
 
 /// Fails unless one of the ports is a gateway's.

@@ -50,11 +50,8 @@ impl Selection {
 /// # Errors
 /// When a file cannot be read, or nobody takes the output (a closed pipe is not an error).
 pub fn print(data_dir: &Path, selection: &Selection, output: impl Write) -> io::Result<()> {
-    let mut files = Vec::new();
-    find(data_dir, DEPTH, selection, &mut files)?;
-    files.sort();
     let mut output = BufWriter::new(output);
-    for (_, _, path) in files {
+    for (_, _, path) in files(data_dir, selection)? {
         match print_file(&path, selection, &mut output) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
             outcome => outcome?,
@@ -64,6 +61,17 @@ pub fn print(data_dir: &Path, selection: &Selection, output: impl Write) -> io::
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         outcome => outcome,
     }
+}
+
+/// The files that may hold selected ticks, in the order of [`print`].
+///
+/// # Errors
+/// When a folder cannot be read.
+pub fn files(data_dir: &Path, selection: &Selection) -> io::Result<Vec<(HourFile, Part, PathBuf)>> {
+    let mut files = Vec::new();
+    find(data_dir, DEPTH, selection, &mut files)?;
+    files.sort();
+    Ok(files)
 }
 
 fn find(

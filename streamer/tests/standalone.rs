@@ -192,6 +192,23 @@ async fn a_changed_manifest_is_taken_or_refused_while_the_old_one_records_on() {
     let quotes = verdict.streams.iter().find(|stream| stream.con_id == SIM1).unwrap();
     assert!(quotes.counts.stored > 0 && quotes.counts.missing_of_generated == 0, "{verdict:#?}");
 
+    let address = process.address.to_string();
+    let page = says(program().args(["status", "--address", &address]));
+    assert!(page.starts_with("desk: Healthy, level 0, 2/2 streams flow\n"), "{page}");
+    assert!(page.lines().all(|line| line.chars().count() <= 100), "{page}");
+    assert!(page.contains("sim1/BidAsk   Flowing   Open"), "{page}");
+    let json = says(program().args(["status", "-o", "json", "--address", &address]));
+    assert_eq!(serde_json::from_str::<Value>(&json).unwrap()["streamer"]["total"], 2);
+    let list = says(program().args(["files", "--newer", "5m", "--data-dir"]).arg(process.data()));
+    assert!(list.contains(&format!("{SIM1}_bid_ask_")) && list.contains(&format!("{SIM2}_last_")), "{list}");
+    // A range before anything was recorded.
+    let (from, to) = ((from - 120).to_string(), (from - 60).to_string());
+    let range = ["backfill", "sim1", "--wait", "--address", &address, "--from", &from, "--to", &to];
+    let settled = says(program().args(range));
+    assert!(settled.starts_with("sim1/BidAsk: Approximate, ") && !settled.contains(" 0 ticks"), "{settled}");
+    let range = ["backfill", "sim9", "--address", &address, "--from", &from, "--to", &to];
+    assert!(fails(program().args(range)).contains("the manifest has no contract named sim9"));
+
     process.signal("TERM");
     until("it ends in order", async || process.child.try_wait().unwrap().is_some()).await;
     assert!(process.child.wait().unwrap().success());
@@ -211,6 +228,12 @@ async fn the_seed_s_variables_are_enough() {
     assert_eq!(gateway.requests("connect").await[0]["client_id"], 77);
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+fn says(command: &mut Command) -> String {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
+    String::from_utf8(stdout).unwrap()
 }
 
 fn fails(command: &mut Command) -> String {
@@ -239,4 +262,36 @@ fn what_cannot_start_says_why() {
     assert!(nothing.contains("MARKETSTREAM_NAME is not set") && nothing.contains("--manifest FILE"), "{nothing}");
     let variable = fails(program().env("IB_STREAM_TRACKED_CONTRACTS", "MNQ"));
     assert!(variable.contains("IB_STREAM_TRACKED_CONTRACTS: \"MNQ\""), "{variable}");
+}
+
+#[test]
+fn nobody_there_is_said_in_words() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let why = fails(program().args(["status", "--address", &address]));
+    assert!(why.contains(&format!("no streamer listens at {address}")), "{why}");
+    let port = address.rsplit(':').next().unwrap();
+    let why = fails(program().args(["test-connection", "--ports", port]));
+    assert!(why.contains("no gateway answers at 127.0.0.1"), "{why}");
+}
+
+#[test]
+fn the_systemd_unit_is_valid_and_starts_this_program() {
+    let unit = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/marketstream-streamer@.service");
+    let installed = "/usr/local/bin/marketstream-streamer";
+    let unit = fs::read_to_string(unit).unwrap().replace(installed, env!("CARGO_BIN_EXE_marketstream-streamer"));
+    let start = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
+    let arguments: Vec<String> = start.split(' ').skip(1).map(|word| word.replace("%i", "no-such")).collect();
+    assert!(fails(program().args(arguments)).contains("/etc/marketstream/no-such.yaml cannot be read"));
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("marketstream-streamer@demo.service");
+    fs::write(&file, unit).unwrap();
+    match Command::new("systemd-analyze").arg("verify").arg(&file).output() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => eprintln!("systemd-analyze is not here"),
+        verified => {
+            let Output { status, stderr, .. } = verified.unwrap();
+            let stderr = String::from_utf8(stderr).unwrap();
+            assert!(status.success() && !stderr.contains("demo.service"), "{stderr}");
+        }
+    }
 }
