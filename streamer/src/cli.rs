@@ -187,7 +187,11 @@ fn tick_type(text: &str) -> Result<TickType, String> {
         .ok_or_else(|| "use Last, AllLast, BidAsk or MidPoint".to_owned())
 }
 
-fn tick_kind(text: &str) -> Result<TickKind, String> {
+/// Reads a kind of tick in IBKR's spelling or in that of the files.
+///
+/// # Errors
+/// Says what to write.
+pub fn tick_kind(text: &str) -> Result<TickKind, String> {
     TickKind::ALL
         .into_iter()
         .find(|kind| api_name(*kind).eq_ignore_ascii_case(text) || kind.as_str() == text)

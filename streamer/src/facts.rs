@@ -23,6 +23,7 @@ use crate::{
     live::Hub,
     notices::Link,
     plan::StreamKey,
+    recorder::Feed,
     roll::Expiry,
     session::{endpoints::Endpoint, socket::Socket},
 };
@@ -127,6 +128,10 @@ pub struct StreamFacts {
     pub key: StreamKey,
     /// IBKR's identifier, once known.
     pub con_id: Option<i32>,
+    /// IBKR's symbol, once known.
+    pub symbol: Option<String>,
+    /// Silence after which it is Stale.
+    pub stale_after: Duration,
     /// Its state.
     pub state: StreamState,
     /// Since when it is in that state, on the calendar.
@@ -152,6 +157,7 @@ impl PartialEq for StreamFacts {
             |facts: &Self| (facts.con_id, facts.state, facts.since, facts.session, facts.counted_from, facts.restarts);
         essence(self) == essence(other)
             && (&self.key, &self.error, self.delayed) == (&other.key, &other.error, other.delayed)
+            && (&self.symbol, self.stale_after) == (&other.symbol, other.stale_after)
     }
 }
 
@@ -203,6 +209,8 @@ pub struct Snapshot {
     pub link: Link,
     /// A pause of all requests.
     pub cooldown: Option<Cooldown>,
+    /// Pause between two rounds of attempts to reach it.
+    pub retry_pause: Duration,
     /// Where the gateway may answer, as the manifest says.
     pub endpoints: Vec<Endpoint>,
     /// Every stream of the manifest, in order.
@@ -235,14 +243,15 @@ pub struct Counters {
 
 /// Codes that are counted by themselves; a foreign gateway could send any number.
 const MAX_NOTICE_CODES: usize = 200;
+/// Under which all further codes are counted together.
+pub const OTHER_CODES: i32 = i32::MIN;
 
 impl Counters {
     /// Counts a notice or an error by its code.
     pub fn notice(&self, code: i32) {
         let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
-        if notices.len() < MAX_NOTICE_CODES || notices.contains_key(&code) {
-            *notices.entry(code).or_default() += 1;
-        }
+        let counted = notices.len() < MAX_NOTICE_CODES || notices.contains_key(&code);
+        *notices.entry(if counted { code } else { OTHER_CODES }).or_default() += 1;
     }
 
     /// Notices so far, by code.
@@ -314,6 +323,8 @@ impl Recovery {
 pub struct Facts {
     /// The clock by which they are dated.
     pub clock: Clock,
+    /// Where ticks are stored.
+    pub data_dir: Arc<std::path::Path>,
     /// The session's.
     pub session: watch::Receiver<Arc<Snapshot>>,
     /// The recorder's.
@@ -324,6 +335,8 @@ pub struct Facts {
     pub recovery: watch::Receiver<Recovery>,
     /// What the recorder writes.
     pub live: Arc<Hub>,
+    /// The recorder's queue.
+    pub feed: Feed,
     /// Counts.
     pub counters: Arc<Counters>,
 }
@@ -331,6 +344,17 @@ pub struct Facts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn any_number_of_codes_is_counted_and_few_of_them_alone() {
+        let counters = Counters::default();
+        (0..1_000).for_each(|code| counters.notice(code));
+        counters.notice(5);
+        let notices = counters.notices();
+        assert_eq!(notices.len(), MAX_NOTICE_CODES + 1);
+        assert_eq!(notices.iter().map(|(_, count)| count).sum::<u64>(), 1_001);
+        assert_eq!(notices.iter().find(|(code, _)| *code == 5), Some(&(5, 2)));
+    }
 
     #[test]
     fn a_pulse_alerts_once() {

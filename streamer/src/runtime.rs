@@ -86,11 +86,13 @@ impl Core {
         Ok(Self {
             facts: Facts {
                 clock,
+                data_dir: data_dir.into(),
                 session: published,
                 storage: recorder.storage(),
                 gateway: beside,
                 recovery: recovering,
                 live: recorder.live(),
+                feed: recorder.feed(),
                 counters,
             },
             beside: watched,

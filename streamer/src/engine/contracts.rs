@@ -83,6 +83,12 @@ impl ContractEntry {
         self.contract().map(|contract| contract.contract_id).or(self.wanted.con_id)
     }
 
+    /// IBKR's symbol, once it is known.
+    pub fn symbol(&self) -> Option<String> {
+        let resolved = self.contract().map(|contract| contract.symbol.to_string());
+        resolved.or_else(|| self.wanted.symbol.clone())
+    }
+
     /// The contract to subscribe with, once it is known.
     pub fn contract(&self) -> Option<&IbContract> {
         self.resolved.as_ref().map(|resolved| &resolved.contract)

@@ -47,7 +47,7 @@ use crate::{
     session::{
         connect::Connection,
         details::{Found, Unresolved},
-        endpoints::{ClientIds, Endpoint, endpoints},
+        endpoints::{ClientIds, Endpoint, endpoints, retry_pause},
         failure::Failure,
         socket::Socket,
         subscription::End,
@@ -251,6 +251,7 @@ impl Engine {
             client_id: 0,
             link: Link::default(),
             cooldown: None,
+            retry_pause: Duration::ZERO,
             endpoints: Vec::new(),
             streams: Vec::new(),
             contracts: Vec::new(),
@@ -388,6 +389,8 @@ impl Engine {
             .map(|(key, stream)| StreamFacts {
                 key: key.clone(),
                 con_id: self.contracts.get(&key.contract).and_then(ContractEntry::con_id),
+                symbol: self.contracts.get(&key.contract).and_then(ContractEntry::symbol),
+                stale_after: self.stale_after(&key.contract),
                 state: stream.verdict.state,
                 since: stream.since,
                 session: stream.verdict.session,
@@ -404,6 +407,7 @@ impl Engine {
             client_id: self.client_id(),
             link: self.link.clone(),
             cooldown: self.cooldown.clone(),
+            retry_pause: self.spec.as_ref().map(|spec| retry_pause(&spec.gateway)).unwrap_or_default(),
             endpoints: self.spec.as_ref().map(|spec| endpoints(&spec.gateway, None)).unwrap_or_default(),
             streams,
             contracts: self.contracts.values().filter_map(ContractEntry::facts).collect(),
@@ -422,6 +426,13 @@ impl Engine {
             }
             changed
         });
+    }
+
+    /// Silence after which streams of this contract are Stale.
+    fn stale_after(&self, contract: &str) -> Duration {
+        let own = self.contracts.get(contract).and_then(|contract| contract.wanted.stale_after);
+        let general = self.spec.as_ref().map(|spec| spec.recovery.stale_after);
+        own.or(general).map_or(Duration::ZERO, |after| after.get())
     }
 
     fn next_serial(&mut self) -> u64 {

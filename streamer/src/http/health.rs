@@ -1,61 +1,263 @@
-//! `/health` with ib-stream's field names, and with what is true.
+//! `/health` and `/system/health` with ib-stream's field names, and with what is true.
 
-use marketstream_crds::StreamState;
+use std::sync::Arc;
+
+use marketstream_crds::{Session, StorageStatus, StreamState};
 use serde_json::{Value, json};
 
-use crate::facts::Facts;
+use super::{MAX_READERS, STILL_BOUND, Served};
+use crate::{
+    clock::Now,
+    facts::{Recovery, Snapshot, StreamFacts},
+};
 
 /// ib-stream's name of the service.
 const SERVICE: &str = "ib-stream";
+/// Contracts of a manifest.
+pub const MAX_CONTRACTS: usize = 100;
+/// Recovery has acted, and that has not helped yet.
+const ACTED: u8 = 2;
 
-/// The answer.
-pub fn render(facts: &Facts) -> Value {
-    let snapshot = facts.session.borrow().clone();
-    let storage = facts.storage.borrow().clone();
-    let connected = snapshot.socket.is_up();
-    let count = |state| snapshot.streams.iter().filter(|stream| stream.state == state).count();
-    let (flowing, stale, rejected) =
-        (count(StreamState::Flowing), count(StreamState::Stale), count(StreamState::Rejected));
-    let mut contracts: Vec<&str> = snapshot.streams.iter().map(|stream| stream.key.contract.as_str()).collect();
-    contracts.dedup();
+/// The worst that is true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Status {
+    /// What should flow flows.
+    Healthy,
+    /// Something needs attention, and data flow.
+    Warning,
+    /// Data that should come do not come.
+    Degraded,
+}
 
-    let status = if !connected || stale > 0 {
-        "degraded"
-    } else if rejected > 0 || !storage.writable {
-        "warning"
-    } else {
-        "healthy"
-    };
-    let background = match (connected, stale + rejected) {
-        (false, _) => "disconnected",
-        (true, 0) => "running",
-        (true, _) => "degraded",
-    };
+impl Status {
+    /// ib-stream's word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Warning => "warning",
+            Self::Degraded => "degraded",
+        }
+    }
+}
+
+/// All that the health endpoints tell, at one moment.
+pub struct Picture {
+    /// The worst that is true.
+    pub status: Status,
+    /// Why it is not healthy, for people.
+    pub issues: Vec<String>,
+    /// Whether the API session is up.
+    pub connected: bool,
+    /// Whether everything flows that should flow now.
+    pub data_flowing: bool,
+    /// Whether any stream's session is open; `None` if no stream's hours are known.
+    pub market_open: Option<bool>,
+    /// When.
+    pub now: Now,
+    /// What the session knows.
+    pub session: Arc<Snapshot>,
+    /// The data volume.
+    pub storage: StorageStatus,
+    /// Live streams that are being read.
+    pub readers: usize,
+}
+
+impl Picture {
+    /// As of now.
+    pub fn of(served: &Served) -> Self {
+        let facts = &served.view.facts;
+        let session = facts.session.borrow().clone();
+        let storage = facts.storage.borrow().clone();
+        let connected = session.socket.is_up();
+        let flow = Flow::of(&session.streams, connected);
+        let mut findings = findings(&session, &storage, &facts.recovery.borrow());
+        for (name, _) in served.view.hearts.iter().filter(|(_, heart)| heart.still() > STILL_BOUND) {
+            findings.push((Status::Degraded, format!("the {name} loop stands still, so the rest may be out of date")));
+        }
+        findings.sort_by_key(|(status, _)| std::cmp::Reverse(*status));
+        Self {
+            status: findings.first().map_or(Status::Healthy, |(status, _)| *status),
+            issues: findings.into_iter().map(|(_, text)| text).collect(),
+            connected,
+            data_flowing: flow.data,
+            market_open: flow.open,
+            now: facts.clock.now(),
+            session,
+            storage,
+            readers: served.live_readers(),
+        }
+    }
+
+    /// Streams in this state.
+    pub fn count(&self, state: StreamState) -> usize {
+        self.session.streams.iter().filter(|stream| stream.state == state).count()
+    }
+
+    /// The contracts with their streams, in the order of their names.
+    pub fn contracts(&self) -> impl Iterator<Item = &[StreamFacts]> {
+        self.session.streams.chunk_by(|one, other| one.key.contract == other.key.contract)
+    }
+
+    /// The present, as ib-stream writes it.
+    pub fn timestamp(&self) -> String {
+        crate::live::envelope::iso(self.now.wall)
+    }
+
+    fn ticks(&self) -> u64 {
+        self.session.streams.iter().map(|stream| stream.pulse.ticks()).sum()
+    }
+
+    fn background(&self) -> &'static str {
+        match (self.connected, self.data_flowing) {
+            (false, _) => "disconnected",
+            (true, true) => "running",
+            (true, false) => "degraded",
+        }
+    }
+}
+
+/// The seed's second channel: do data come?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flow {
+    /// Whether everything flows that should flow now: with every session closed nothing should, so it is true then, as
+    /// the condition `DataFlowing` is.
+    pub data: bool,
+    /// Whether any session is open.
+    pub open: Option<bool>,
+}
+
+impl Flow {
+    /// Of these streams.
+    #[must_use]
+    pub fn of(streams: &[StreamFacts], connected: bool) -> Self {
+        let any = |wanted: &[StreamState]| streams.iter().any(|stream| wanted.contains(&stream.state));
+        let due = any(&[StreamState::Pending, StreamState::Rejected]);
+        let flows = any(&[StreamState::Flowing, StreamState::Overflow]);
+        let sessions = |session: Session| streams.iter().any(|stream| stream.session == session);
+        Self {
+            data: connected && !any(&[StreamState::Stale]) && (flows || !due),
+            open: match (sessions(Session::Open), sessions(Session::Closed)) {
+                (true, _) => Some(true),
+                (false, true) => Some(false),
+                (false, false) => None,
+            },
+        }
+    }
+}
+
+/// What is not as it should be.
+fn findings(session: &Snapshot, storage: &StorageStatus, recovery: &Recovery) -> Vec<(Status, String)> {
+    let mut found = Vec::new();
+    if !session.socket.is_up() {
+        let reason = session.socket.message.as_deref().unwrap_or("the first connection is being made");
+        found.push((Status::Degraded, format!("no API session: {reason}")));
+    }
+    for stream in &session.streams {
+        let error = stream.error.as_ref().map(|error| format!(" ({} {})", error.code, error.message));
+        let error = error.unwrap_or_default();
+        match stream.state {
+            StreamState::Stale => found.push((Status::Degraded, format!("{}: no data{error}", stream.key))),
+            StreamState::Rejected => found.push((Status::Warning, format!("{}: refused{error}", stream.key))),
+            _ => {}
+        }
+        if stream.delayed {
+            found.push((Status::Warning, format!("{}: the data are delayed", stream.key)));
+        }
+    }
+    if !storage.writable {
+        let reason = storage.message.as_deref().unwrap_or("writes fail");
+        found.push((Status::Warning, format!("the data volume takes no ticks: {reason}")));
+    }
+    if let level @ 1.. = recovery.level {
+        let cause = recovery.incidents.first().map_or("unknown", |incident| incident.cause.as_str());
+        let status = if level >= ACTED { Status::Degraded } else { Status::Warning };
+        found.push((status, format!("recovery is at level {level}, cause {cause}")));
+    }
+    found
+}
+
+/// `/health`.
+pub fn overall(picture: &Picture) -> Value {
+    let session = &picture.session;
+    let endpoint = session.socket.endpoint.as_ref().map(ToString::to_string);
+    let ports: Vec<u16> = session.endpoints.iter().map(|endpoint| endpoint.port).collect();
     json!({
         "service": SERVICE,
-        "status": status,
-        "timestamp": facts.clock.now().wall.to_string(),
-        "tws_connected": connected,
-        "client_id": snapshot.client_id,
+        "status": picture.status.as_str(),
+        "timestamp": picture.timestamp(),
+        "tws_connected": picture.connected,
+        // ib-stream has two sessions; here one does both.
         "connection_details": {
-            "background_streaming_connected": connected,
-            "background_client_id": snapshot.client_id,
-            "endpoint": snapshot.socket.endpoint.as_ref().map(ToString::to_string),
-            "message": snapshot.socket.message,
+            "main_service_connected": picture.connected,
+            "background_streaming_connected": picture.connected,
+            "main_client_id": session.client_id,
+            "background_client_id": session.client_id,
+            "endpoint": endpoint,
+            "message": session.socket.message,
         },
-        "background_streams": snapshot.streams.len(),
+        "active_streams": picture.readers,
+        "background_streams": session.streams.len(),
+        "total_active_streams": picture.readers + session.streams.len(),
+        "max_streams": MAX_READERS,
+        "client_id": session.client_id,
+        "connection_ports": ports,
         "storage": {
             "enabled": true,
             "formats": ["v3_protobuf"],
-            "writable": storage.writable,
-            "dropped": storage.dropped,
-            "message": storage.message,
+            "queue_sizes": {},
+            "message_stats": {"v2_messages": 0, "v3_messages": picture.ticks(), "conversion_errors": 0},
+            "writable": picture.storage.writable,
+            "dropped": picture.storage.dropped,
+            "message": picture.storage.message,
         },
         "background_streaming": {
             "enabled": true,
-            "status": background,
-            "data_flowing": flowing > 0 && stale == 0,
-            "tracked_contracts": contracts.len(),
+            "tracked_contracts": picture.contracts().count(),
+            "status": picture.background(),
+            "data_flowing": picture.data_flowing,
+            "market_open": picture.market_open,
+            "flowing_streams": picture.count(StreamState::Flowing),
+        },
+        "features": {
+            "sse_streaming": true,
+            "websocket_streaming": true,
+            "v3_storage": true,
+            "background_tracking": true,
+        },
+        "issues": picture.issues,
+    })
+}
+
+/// `/system/health`. Contracts are looked up in the same process, so there is one service.
+pub fn system(picture: &Picture) -> Value {
+    let storage = if picture.storage.writable { "healthy" } else { "critical" };
+    json!({
+        "system_status": picture.status.as_str(),
+        "timestamp": picture.timestamp(),
+        "services": {
+            SERVICE: {
+                "status": picture.status.as_str(),
+                "tws_connected": picture.connected,
+                // What keeps this machine's clock is not this program's business; the probe's answer has whole seconds.
+                "time_sync": {
+                    "status": "unknown",
+                    "message": "the machine's clock is not compared with a time server",
+                    "drift_ms": null,
+                    "precision_ms": null,
+                    "servers_available": 0,
+                },
+            },
+        },
+        "storage": {"status": storage},
+        "summary": {
+            "healthy_services": usize::from(picture.status != Status::Degraded),
+            "total_services": 1,
+            "issues": picture.issues,
         },
     })
 }
+
+#[cfg(test)]
+#[path = "health_tests.rs"]
+mod tests;

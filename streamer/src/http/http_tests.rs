@@ -14,7 +14,8 @@ async fn get(view: &View, path: &str) -> (StatusCode, String) {
 
 async fn send(view: &View, method: &str, path: &str) -> (StatusCode, String) {
     let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
-    let response = router(view.clone()).oneshot(request).await.unwrap();
+    let served = Served::new(view.clone(), CancellationToken::new());
+    let response = router(served).oneshot(request).await.unwrap();
     let status = response.status();
     let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
     (status, String::from_utf8(body.to_vec()).unwrap())
@@ -58,5 +59,135 @@ async fn without_a_session_it_is_alive_and_not_ready() {
     let (status, metrics) = get(&view, "/metrics").await;
     assert_eq!(status, StatusCode::OK);
     assert!(metrics.contains("\nmarketstream_streamer_session_up 0\n"), "{metrics}");
+    assert_eq!(get(&view, "/system/health").await.0, StatusCode::SERVICE_UNAVAILABLE);
+    for (path, status, named) in [
+        ("/v2/stream/sim1/live", StatusCode::NOT_FOUND, "sim1 is not recorded here"),
+        ("/v2/stream/sim1/live?limit=0", StatusCode::BAD_REQUEST, "limit=0: write a number"),
+        ("/v2/stream/sim1/live/last?tick_types=last", StatusCode::BAD_REQUEST, "the path names one"),
+        ("/v3/buffer/7/query", StatusCode::NOT_FOUND, "7 is not recorded here"),
+        ("/v3/buffer/7/query?format=xml", StatusCode::BAD_REQUEST, "format=xml: write json or protobuf"),
+        ("/background/health/0", StatusCode::BAD_REQUEST, "Invalid contract ID"),
+        ("/background/health/7", StatusCode::NOT_FOUND, "Contract not tracked"),
+        ("/background/health", StatusCode::OK, "UNKNOWN"),
+        ("/background/health/summary", StatusCode::OK, "total_contracts"),
+        ("/background/status", StatusCode::OK, "max_tracked_contracts"),
+    ] {
+        let (answered, text) = get(&view, path).await;
+        assert_eq!(answered, status, "{path}: {text}");
+        assert!(text.contains(named), "{path}: {text}");
+    }
+    // What runs without an operator is not ready when it gives up; with one, that is the operator's to say.
+    let incident = serde_json::json!({"id": "1", "scope": "Session", "since": "2026-11-24T00:00:00Z",
+        "cause": "GatewayDown", "level": 4, "attempts": 3});
+    let incidents: Vec<marketstream_crds::Incident> = vec![serde_json::from_value(incident).unwrap()];
+    for (own, expected) in [(false, "no API session"), (true, "level 4: GatewayDown")] {
+        core.recovery().send_replace(crate::facts::Recovery {
+            level: 4,
+            own,
+            incidents: incidents.clone(),
+            ..Default::default()
+        });
+        assert!(get(&view, "/readyz").await.1.contains(expected));
+    }
     core.stop();
+}
+
+#[test]
+fn the_document_describes_every_route_and_no_other() {
+    let document: serde_json::Value = serde_json::from_str(include_str!("openapi.json")).unwrap();
+    let mut described = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap().iter().filter(|(name, _)| *name != "parameters") {
+            assert!(operation["summary"].is_string() && operation["responses"].is_object(), "{method} {path}");
+            described.push(format!("{method} {path}"));
+        }
+        // Each variable of the path is described too.
+        let mut variables: Vec<&str> = path.split('{').skip(1).filter_map(|part| part.split('}').next()).collect();
+        variables.sort_unstable();
+        let parameters = methods["parameters"].as_array().cloned().unwrap_or_default();
+        let mut named: Vec<&str> = parameters.iter().map(|parameter| parameter["name"].as_str().unwrap()).collect();
+        named.sort_unstable();
+        assert_eq!(named, variables, "{path}");
+    }
+    let mut served: Vec<String> = routes().iter().map(|(method, path, _)| format!("{method} {path}")).collect();
+    served.sort();
+    described.sort();
+    assert_eq!(described, served);
+}
+
+/// The query parameters of an operation, each with its example.
+fn examples(path: &str) -> Vec<(String, String)> {
+    let document: serde_json::Value = serde_json::from_str(include_str!("openapi.json")).unwrap();
+    let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let parameters = document["paths"][path]["get"]["parameters"].as_array().unwrap().clone();
+    let query = parameters.iter().filter(|parameter| parameter["in"] == "query");
+    query.map(|parameter| (text(&parameter["name"]), text(&parameter["example"]))).collect()
+}
+
+#[test]
+fn the_document_names_the_parameters_that_are_read() {
+    let now = jiff::Timestamp::now();
+    let query = examples("/v3/buffer/{contract}/query");
+    for pair in &query {
+        let read = parameters::range(std::slice::from_ref(pair), now);
+        assert!(read.is_ok() || read.unwrap_err().message.contains("31 days"), "{pair:?}");
+    }
+    let names: Vec<&str> = query.iter().map(|(name, _)| name.as_str()).collect();
+    let unknown = parameters::range(&[("?".to_owned(), String::new())], now).unwrap_err().message;
+    assert_eq!(unknown, format!("? is no parameter of this endpoint, which has {}", listed(&names)));
+    let live = examples("/v2/stream/{contract}/live");
+    assert!(live.iter().all(|pair| parameters::live(std::slice::from_ref(pair), None).is_ok()));
+    let names: Vec<&str> = live.iter().map(|(name, _)| name.as_str()).collect();
+    let unknown = parameters::live(&[("?".to_owned(), String::new())], None).unwrap_err().message;
+    assert_eq!(unknown, format!("? is no parameter of this endpoint, which has {}", listed(&names)));
+}
+
+fn listed(names: &[&str]) -> String {
+    let (last, others) = names.split_last().unwrap();
+    format!("{} and {last}", others.join(", "))
+}
+
+/// Names and help of the metrics, as docs/http.md lists them.
+#[tokio::test]
+async fn the_manual_lists_the_metrics() {
+    let data = tempfile::tempdir().unwrap();
+    let core = Core::start(data.path(), "uid".to_owned(), crate::gateway::Place::in_pod(), Duration::from_secs(60));
+    let core = core.unwrap();
+    let view = View { identity: identity(), facts: core.facts(), requests: core.requests(), hearts: core.hearts() };
+    core.facts().counters.notice(1100);
+    let spec = crate::test_support::spec(serde_json::json!({
+        "contracts": [{"name": "a", "conId": 1, "ticks": ["Last"]}], "gateway": {"external": {"host": "127.0.0.1"}},
+    }));
+    let manifest = crate::engine::Manifest {
+        spec,
+        client_id: None,
+        action: None,
+        acknowledged: None,
+        retry_login: None,
+        stored: false,
+    };
+    core.manifests().send(manifest).unwrap();
+    let mut session = core.facts().session;
+    session.wait_for(|snapshot| !snapshot.streams.is_empty()).await.unwrap();
+    session.borrow().streams[0].pulse.beat(core.facts().clock.now());
+    let (_, text) = get(&view, "/metrics").await;
+    let help = text.lines().filter_map(|line| line.strip_prefix("# HELP marketstream_streamer_"));
+    let mut served: Vec<String> = help.map(|line| line.split_once(' ').unwrap()).map(row).collect();
+    served.sort();
+    let manual = include_str!("../../../docs/http.md");
+    let mut listed: Vec<String> =
+        manual.lines().filter(|line| line.starts_with("| `marketstream_streamer_")).map(without_labels).collect();
+    listed.sort();
+    assert_eq!(listed, served);
+    core.stop();
+}
+
+fn row((name, help): (&str, &str)) -> String {
+    format!("`marketstream_streamer_{name}` | {help}")
+}
+
+/// The first and the last column of `| name | labels | help |`.
+fn without_labels(line: &str) -> String {
+    let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+    format!("{} | {}", cells[0], cells[2])
 }

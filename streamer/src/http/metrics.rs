@@ -1,15 +1,21 @@
 //! `/metrics`. The registry is made anew for each scrape from the facts, so a contract that left the manifest leaves the
 //! metrics too.
 
-use std::sync::atomic::Ordering;
+use std::{collections::BTreeMap, sync::atomic::Ordering};
 
-use marketstream_crds::StreamState;
+use marketstream_crds::{SocketState, StreamState};
 use prometheus::{
     Encoder, Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
     core::Collector,
 };
 
-use crate::{facts::Facts, health::silence};
+use super::Served;
+use crate::{
+    backfill::ledger::GapState,
+    cli::stored_kind,
+    facts::{Facts, OTHER_CODES},
+    health::silence,
+};
 
 const PREFIX: &str = "marketstream_streamer";
 const STATES: [StreamState; 9] = [
@@ -24,14 +30,29 @@ const STATES: [StreamState; 9] = [
     StreamState::Expired,
 ];
 
+const SOCKET_STATES: [SocketState; 8] = [
+    SocketState::Connecting,
+    SocketState::Connected,
+    SocketState::Refused,
+    SocketState::Closed,
+    SocketState::NoHandshake,
+    SocketState::ProbeTimeout,
+    SocketState::ClientIdInUse,
+    SocketState::NotAGateway,
+];
+const GAP_STATES: [&str; 4] = ["open", "filled", "approximate", "unfillable"];
+
 /// The metrics in Prometheus' text format.
 ///
 /// # Errors
 /// Only when two metrics have one name, which a test rules out.
-pub fn render(facts: &Facts) -> Result<String, prometheus::Error> {
+pub fn render(served: &Served) -> Result<String, prometheus::Error> {
+    let facts = &served.view.facts;
     let registry = Registry::new_custom(Some(PREFIX.to_owned()), None)?;
     streams(facts, &registry)?;
+    gaps(facts, &registry)?;
     session(facts, &registry)?;
+    readers(served, &registry)?;
     let mut text = Vec::new();
     TextEncoder::new().encode(&registry.gather(), &mut text)?;
     Ok(String::from_utf8_lossy(&text).into_owned())
@@ -79,11 +100,51 @@ fn streams(facts: &Facts, registry: &Registry) -> Result<(), prometheus::Error> 
     Ok(())
 }
 
+/// Gaps by stream and state, of the streams of the manifest: what left it stays in the ledger.
+fn gaps(facts: &Facts, registry: &Registry) -> Result<(), prometheus::Error> {
+    let gauge = Opts::new("gaps", "Gaps in the ledger, by what became of them.");
+    let gauge = add(registry, IntGaugeVec::new(gauge, &["contract", "tick", "state"])?)?;
+    let snapshot = facts.session.borrow().clone();
+    let mut counts: BTreeMap<_, [i64; GAP_STATES.len()]> = BTreeMap::new();
+    for gap in snapshot.gaps.0.gaps() {
+        let place = match gap.state {
+            GapState::Open | GapState::Pending => 0,
+            GapState::Filled => 1,
+            GapState::Approximate => 2,
+            GapState::Unfillable => 3,
+        };
+        counts.entry((gap.stream.con_id, gap.stream.kind)).or_default()[place] += 1;
+    }
+    for stream in &snapshot.streams {
+        let known = stream.con_id.and_then(|con_id| counts.get(&(con_id, stored_kind(stream.key.tick))));
+        for (state, count) in GAP_STATES.into_iter().zip(known.copied().unwrap_or_default()) {
+            gauge.with_label_values(&[stream.key.contract.as_str(), stream.key.tick.as_str(), state]).set(count);
+        }
+    }
+    Ok(())
+}
+
+fn readers(served: &Served, registry: &Registry) -> Result<(), prometheus::Error> {
+    let gauge = add(registry, IntGauge::new("live_readers", "Live streams that are being read.")?)?;
+    gauge.set(i64::try_from(served.live_readers()).unwrap_or(i64::MAX));
+    let dropped = served.slow_readers.load(Ordering::Relaxed);
+    counter(registry, "slow_readers_total", "Live streams that were ended because the reader did not keep up.", dropped)
+}
+
 fn session(facts: &Facts, registry: &Registry) -> Result<(), prometheus::Error> {
     let (counters, snapshot) = (&facts.counters, facts.session.borrow().clone());
     let storage = facts.storage.borrow().clone();
     let up = add(registry, IntGauge::new("session_up", "1 while the API session is up.")?)?;
     up.set(i64::from(snapshot.socket.is_up()));
+    let state = Opts::new("session_state", "1 for the state of the API session, 0 for all others.");
+    let state = add(registry, IntGaugeVec::new(state, &["state"])?)?;
+    for known in SOCKET_STATES {
+        state.with_label_values(&[&format!("{known:?}")]).set(i64::from(known == snapshot.socket.state));
+    }
+    let level = add(registry, IntGauge::new("level", "Highest rung of recovery that an open incident has reached.")?)?;
+    level.set(i64::from(facts.recovery.borrow().level));
+    let queue = add(registry, IntGauge::new("recorder_queue_ticks", "Ticks that wait for the recorder.")?)?;
+    queue.set(i64::try_from(facts.feed.waiting()).unwrap_or(i64::MAX));
     let writable = add(registry, IntGauge::new("storage_writable", "1 if the last write and sync succeeded.")?)?;
     writable.set(i64::from(storage.writable));
     let probe = Gauge::new("probe_latency_seconds", "Round trip of the last answered time probe.")?;
@@ -98,7 +159,8 @@ fn session(facts: &Facts, registry: &Registry) -> Result<(), prometheus::Error> 
         IntCounterVec::new(Opts::new("notices_total", "Notices and errors of the gateway by code."), &["code"])?;
     let notices = add(registry, notices)?;
     for (code, count) in counters.notices() {
-        notices.with_label_values(&[&code.to_string()]).inc_by(count);
+        let code = if code == OTHER_CODES { "other".to_owned() } else { code.to_string() };
+        notices.with_label_values(&[&code]).inc_by(count);
     }
     Ok(())
 }

@@ -46,8 +46,8 @@ struct Tail {
 }
 
 impl Reader {
-    /// Reads from now on, or from behind `after`: kinds that it does not name are read from now on. `now_s` is the
-    /// present, in seconds since 1970.
+    /// Reads from now on, or from behind `after`: kinds that it does not name are read from now on, and so is another
+    /// contract than its own, such as the next future under the same name. `now_s` is the present, in seconds since 1970.
     #[must_use]
     pub fn new(
         hub: Arc<Hub>,
@@ -62,7 +62,7 @@ impl Reader {
             tails: Vec::new(),
             listeners: Vec::new(),
             waiting: VecDeque::new(),
-            cursor: after.unwrap_or_default(),
+            cursor: after.filter(|after| after.con_id() == con_id).unwrap_or_else(|| Cursor::new(con_id)),
         };
         for kind in kinds {
             let stream = Recorded { con_id, kind: *kind };

@@ -58,7 +58,7 @@ async fn without_a_cursor_it_begins_with_the_next_tick() {
     let mut reader = disk.reader(None);
     disk.write(HOUR, 4..=5);
     assert_eq!(sequences(&mut reader, 2).await, [4, 5]);
-    assert_eq!(reader.cursor().to_string(), format!("last:{HOUR}:5"));
+    assert_eq!(reader.cursor().to_string(), format!("7/last:{HOUR}:5"));
 }
 
 #[tokio::test]
@@ -66,7 +66,7 @@ async fn what_was_missed_comes_from_the_files_and_then_each_tick_once() {
     let disk = Disk::new();
     disk.write(HOUR, 1..=2_500);
     disk.write(HOUR + 3_600, 1..=2);
-    let mut reader = disk.reader(Some(&format!("last:{HOUR}:3")));
+    let mut reader = disk.reader(Some(&format!("7/last:{HOUR}:3")));
     // Written while it reads, before it listens, and while it listens: at any point each tick comes once.
     let mut found = sequences(&mut reader, 1_000).await;
     disk.write(HOUR, 2_501..=2_502);
@@ -81,7 +81,7 @@ async fn what_was_missed_comes_from_the_files_and_then_each_tick_once() {
     disk.write(HOUR, 2_503..=2_503);
     assert_eq!(sequences(&mut reader, 1).await, [2_503]);
     let text = reader.cursor().to_string();
-    assert_eq!(text, format!("last:{HOUR}:2503,last:{}:40", HOUR + 3_600));
+    assert_eq!(text, format!("7/last:{HOUR}:2503,last:{}:40", HOUR + 3_600));
     disk.write(HOUR + 3_600, 41..=41);
     assert_eq!(sequences(&mut disk.reader(Some(&text)), 1).await, [41]);
 }
@@ -93,6 +93,6 @@ async fn a_reader_that_does_not_read_is_stopped() {
     disk.write(HOUR, 1..=10_000);
     assert!(matches!(reader.next().await, Err(Stopped::TooSlow(Missed(missed))) if missed > 1_000));
     // It reads on from the files.
-    let mut reader = disk.reader(Some(&format!("last:{HOUR}:0")));
+    let mut reader = disk.reader(Some(&format!("7/last:{HOUR}:0")));
     assert!(sequences(&mut reader, 10_000).await.into_iter().eq(1..=10_000));
 }

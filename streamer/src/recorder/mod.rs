@@ -69,6 +69,12 @@ impl Feed {
         }
     }
 
+    /// Ticks that wait for the recorder.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.queued.load(Ordering::Relaxed)
+    }
+
     /// Changes how often the disk is bothered.
     pub fn cadence(&self, cadence: Cadence) {
         // A dead recorder needs no cadence.

@@ -18,7 +18,9 @@ use marketstream_streamer::{
     backfill::ledger::Gap,
     clock::Clock,
     engine::{Event, Manifest, Request},
+    facts::{Facts, Recovery},
     gateway::Place,
+    http::View,
     runtime::Core,
     status::{Identity, build},
     ticks::{self, Selection},
@@ -135,7 +137,7 @@ impl Streamer {
     }
 
     pub fn status(&self) -> StreamerStatus {
-        build(&self.core().facts(), &Identity { pod: "demo-0".to_owned(), pod_uid: UID.to_owned() })
+        build(&self.core().facts(), &identity())
     }
 
     pub fn stream(&self, key: &str) -> StreamStatus {
@@ -166,6 +168,25 @@ impl Streamer {
 
     pub async fn until_flowing(&self) -> StreamerStatus {
         self.until("all streams flow", |status| status.total > 0 && status.flowing == status.total).await
+    }
+
+    pub fn facts(&self) -> Facts {
+        self.core().facts()
+    }
+
+    /// What the HTTP server shows.
+    pub fn view(&self) -> View {
+        View {
+            identity: identity(),
+            facts: self.facts(),
+            requests: self.core().requests(),
+            hearts: self.core().hearts(),
+        }
+    }
+
+    /// Says what an operator would say of recovery.
+    pub fn recovery(&self, recovery: Recovery) {
+        self.core().recovery().send_replace(recovery);
     }
 
     pub fn gaps(&self) -> Vec<Gap> {
@@ -224,6 +245,10 @@ pub fn action(id: &str, kind: ActionKind, streams: &[&str], client_id: i32) -> A
         issued_at: time,
         deadline: time,
     }
+}
+
+fn identity() -> Identity {
+    Identity { pod: "demo-0".to_owned(), pod_uid: UID.to_owned() }
 }
 
 /// Waits for a condition that is not in the status.

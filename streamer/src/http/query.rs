@@ -1,0 +1,326 @@
+//! `/v3/buffer/{contract}/query`: stored ticks of a range, read and sent piece by piece.
+
+use std::{io, path::PathBuf, sync::Arc};
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{Path, Query, State},
+    http::header,
+    response::{IntoResponse, Response},
+};
+use futures::stream;
+use marketstream_proto::{
+    Source, TickKind, TickMessage, framing,
+    layout::{HourFile, Part},
+};
+use serde::Serialize;
+use serde_json::json;
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc},
+    time::timeout,
+};
+
+use super::{
+    Served,
+    parameters::{self, Format, Range},
+    problem::Problem,
+    pump::STALLED,
+    target,
+};
+use crate::live::{envelope::iso_micros, files};
+
+const SECONDS_PER_HOUR: i64 = 3600;
+const MICROS_PER_SECOND: i64 = 1_000_000;
+/// Pieces of up to a thousand ticks that wait for the connection.
+const QUEUE: usize = 2;
+
+pub async fn query(
+    State(served): State<Served>,
+    Path(contract): Path<String>,
+    Query(pairs): Query<Vec<(String, String)>>,
+) -> Result<Response, Problem> {
+    let facts = &served.view.facts;
+    let range = parameters::range(&pairs, facts.clock.now().wall)?;
+    let target = target::find(facts, &contract)?;
+    let kinds = target.kinds(Some(range.kinds.clone()))?;
+    let permit =
+        served.queries.clone().try_acquire_owned().map_err(|_| {
+            Problem::busy(format!("{} queries are being answered, which is the limit", super::MAX_QUERIES))
+        })?;
+    let content_type = match range.format {
+        Format::Json => "application/json",
+        Format::Protobuf => "application/x-protobuf",
+    };
+    let (sender, mut queue) = mpsc::channel(QUEUE);
+    let answer = Answer { con_id: target.con_id, kinds, data_dir: facts.data_dir.clone(), range, sent: 0 };
+    tokio::spawn(answer.send(sender, permit));
+    let body = Body::from_stream(stream::poll_fn(move |cx| queue.poll_recv(cx)));
+    Ok(([(header::CONTENT_TYPE, content_type), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")], body).into_response())
+}
+
+struct Answer {
+    con_id: i32,
+    kinds: Vec<TickKind>,
+    data_dir: Arc<std::path::Path>,
+    range: Range,
+    sent: u64,
+}
+
+type Out = mpsc::Sender<io::Result<Bytes>>;
+
+/// The client is gone, or takes nothing.
+struct Gone;
+
+impl Answer {
+    async fn send(mut self, out: Out, _permit: OwnedSemaphorePermit) {
+        let outcome = self.all(&out).await;
+        if let Ok(Err(error)) = outcome {
+            tracing::warn!(%error, "stored ticks cannot be read");
+            // The head is sent already: a cut connection says that the answer is not whole.
+            let _ = out.send(Err(error)).await;
+        }
+    }
+
+    async fn all(&mut self, out: &Out) -> Result<io::Result<()>, Gone> {
+        let json = self.range.format == Format::Json;
+        if json {
+            give(out, self.head()).await?;
+        }
+        let hour = |micros: i64| micros.div_euclid(MICROS_PER_SECOND * SECONDS_PER_HOUR) * SECONDS_PER_HOUR;
+        let hours = (hour(self.range.start_us)..=hour(self.range.end_us - 1)).step_by(SECONDS_PER_HOUR as usize);
+        for hour in hours {
+            for kind in self.kinds.clone() {
+                for part in [Part::Live, Part::Backfill] {
+                    if self.left() > 0
+                        && let Err(error) = self.file(HourFile { hour, con_id: self.con_id, kind }, part, out).await?
+                    {
+                        return Ok(Err(error));
+                    }
+                }
+            }
+        }
+        if json {
+            give(out, format!("],\"total_messages\":{}}}\n", self.sent).into_bytes()).await?;
+        }
+        Ok(Ok(()))
+    }
+
+    fn left(&self) -> u64 {
+        self.range.limit.map_or(u64::MAX, |limit| limit - self.sent)
+    }
+
+    fn head(&self) -> Vec<u8> {
+        let names: Vec<&str> = self.kinds.iter().map(|kind| kind.as_str()).collect();
+        let head = json!({
+            "contract_id": self.con_id,
+            "tick_types": names,
+            "format": "json",
+            "time_range": {"start": iso_micros(self.range.start_us), "end": iso_micros(self.range.end_us)},
+            "raw_format": self.range.raw,
+        });
+        let mut text = head.to_string();
+        // The object goes on with what is not known yet.
+        text.pop();
+        text.push_str(",\"messages\":[");
+        text.into_bytes()
+    }
+
+    async fn file(&mut self, file: HourFile, part: Part, out: &Out) -> Result<io::Result<()>, Gone> {
+        let path: PathBuf = match file.path_of(part) {
+            Ok(path) => self.data_dir.join(path),
+            Err(error) => return Ok(Err(io::Error::other(error))),
+        };
+        let mut offset = 0;
+        loop {
+            let (path, wanted) = (path.clone(), self.range.start_us..self.range.end_us);
+            let (range, first, left) = (self.range.clone(), self.sent == 0, self.left());
+            let read = move || {
+                let mut piece = files::piece(&path, offset, |tick| wanted.contains(&tick.ts))?;
+                piece.ticks.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+                let bytes = encode(&piece.ticks, &range, first)?;
+                Ok((piece, bytes))
+            };
+            let read = tokio::task::spawn_blocking(read).await.map_err(io::Error::other).flatten();
+            let (piece, bytes) = match read {
+                Ok(read) => read,
+                Err(error) => return Ok(Err(error)),
+            };
+            offset = piece.next;
+            self.sent += piece.ticks.len() as u64;
+            if !bytes.is_empty() {
+                give(out, bytes).await?;
+            }
+            if piece.end || self.left() == 0 {
+                return Ok(Ok(()));
+            }
+            if out.is_closed() {
+                return Err(Gone);
+            }
+        }
+    }
+}
+
+async fn give(out: &Out, bytes: Vec<u8>) -> Result<(), Gone> {
+    match timeout(STALLED, out.send(Ok(bytes.into()))).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(Gone),
+    }
+}
+
+fn encode(ticks: &[TickMessage], range: &Range, mut first: bool) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for tick in ticks {
+        match range.format {
+            Format::Protobuf => framing::append(&mut bytes, tick).map_err(io::Error::other)?,
+            Format::Json => {
+                bytes.extend_from_slice(if std::mem::take(&mut first) { b"\n" } else { b",\n" });
+                if range.raw {
+                    serde_json::to_writer(&mut bytes, &Raw::of(tick))?;
+                } else {
+                    serde_json::to_writer(&mut bytes, &Expanded::of(tick))?;
+                }
+            }
+        }
+    }
+    Ok(bytes)
+}
+
+/// A tick with the names of the stored fields.
+#[derive(Serialize)]
+struct Raw<'a> {
+    ts: i64,
+    st: i64,
+    cid: i32,
+    tt: &'a str,
+    rid: i32,
+    #[serde(flatten)]
+    values: RawValues,
+    #[serde(flatten)]
+    extra: Extra<'a>,
+}
+
+#[derive(Serialize)]
+struct RawValues {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    p: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    s: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bp: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bs: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ap: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r#as: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mp: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bpl: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aph: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upt: Option<bool>,
+}
+
+/// What MarketStream stores beside ib-stream's fields.
+#[derive(Serialize)]
+struct Extra<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exchange: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conditions: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    past_limit: Option<bool>,
+    sequence: u64,
+    source: &'static str,
+}
+
+impl<'a> Extra<'a> {
+    fn of(tick: &'a TickMessage) -> Self {
+        Self {
+            exchange: tick.exchange.as_deref(),
+            conditions: tick.conditions.as_deref(),
+            past_limit: tick.past_limit,
+            sequence: tick.sequence,
+            source: if tick.source() == Source::Backfill { "backfill" } else { "live" },
+        }
+    }
+}
+
+impl<'a> Raw<'a> {
+    fn of(tick: &'a TickMessage) -> Self {
+        let values = RawValues {
+            p: tick.p,
+            s: tick.s,
+            bp: tick.bp,
+            bs: tick.bs,
+            ap: tick.ap,
+            r#as: tick.r#as,
+            mp: tick.mp,
+            bpl: tick.bpl,
+            aph: tick.aph,
+            upt: tick.upt,
+        };
+        Self { ts: tick.ts, st: tick.st, cid: tick.cid, tt: &tick.tt, rid: tick.rid, values, extra: Extra::of(tick) }
+    }
+}
+
+/// A tick with long names.
+#[derive(Serialize)]
+struct Expanded<'a> {
+    ib_timestamp: i64,
+    ib_timestamp_iso: String,
+    system_timestamp: i64,
+    system_timestamp_iso: String,
+    contract_id: i32,
+    tick_type: &'a str,
+    request_id: i32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bid_price: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bid_size: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ask_price: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ask_size: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    price: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mid_point: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bid_past_low: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ask_past_high: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unreported: Option<bool>,
+    #[serde(flatten)]
+    extra: Extra<'a>,
+}
+
+impl<'a> Expanded<'a> {
+    fn of(tick: &'a TickMessage) -> Self {
+        Self {
+            ib_timestamp: tick.ts,
+            ib_timestamp_iso: iso_micros(tick.ts),
+            system_timestamp: tick.st,
+            system_timestamp_iso: iso_micros(tick.st),
+            contract_id: tick.cid,
+            tick_type: &tick.tt,
+            request_id: tick.rid,
+            bid_price: tick.bp,
+            bid_size: tick.bs,
+            ask_price: tick.ap,
+            ask_size: tick.r#as,
+            price: tick.p,
+            size: tick.s,
+            mid_point: tick.mp,
+            bid_past_low: tick.bpl,
+            ask_past_high: tick.aph,
+            unreported: tick.upt,
+            extra: Extra::of(tick),
+        }
+    }
+}
