@@ -49,8 +49,13 @@ pub fn classify(code: i32, text: &str) -> ErrorClass {
         // "Requested market data requires additional subscription for API. ... Delayed market data is available." The
         // request may go on with delayed data; whether it does is for the caller to see, the permission lacks anyway.
         10089 => ErrorClass::NotEntitled,
+        // "Requested market data is not subscribed. Displaying delayed market data." They do not count as data.
+        10167 => ErrorClass::NotEntitled,
+        // "Requested historical ticks ... no permission".
+        10187 => ErrorClass::NotEntitled,
         // "Failed to request tick-by-tick data. No market data permissions for NYSE STK"
-        10189 if says("permission") => ErrorClass::NotEntitled,
+        // and the same of historical data (162) and five-second bars (420).
+        10189 | 162 | 420 if says("permission") => ErrorClass::NotEntitled,
 
         // 101 "Max number of tickers has been reached", 309 the same for market depth, 10190 for tick-by-tick data.
         OWN_LIMIT | 101 | 309 | 10190 => ErrorClass::Capacity,
@@ -65,14 +70,14 @@ pub fn classify(code: i32, text: &str) -> ErrorClass {
         162 | 420 if says("pacing") => ErrorClass::Pacing,
 
         // 200 "No security definition has been found for the request", 203 "The security ... is not available or
-        // allowed for this account", 321 "Error validating request".
-        200 | 203 | 321 => ErrorClass::ContractInvalid,
+        // allowed for this account", 321 "Error validating request", 166 "HMDS expired contract violation".
+        166 | 200 | 203 | 321 => ErrorClass::ContractInvalid,
 
         // The band of warnings, including those that no list has.
         2100..=2199 => ErrorClass::Advisory,
-        // 10090, 10091: part of the data is not subscribed, the rest goes on. 10167: delayed data instead. 317: depth
-        // was reset. 165: a message of the historical data service.
-        10090 | 10091 | 10167 | 317 | 165 => ErrorClass::Advisory,
+        // 10090, 10091: part of the data is not subscribed, the rest goes on. 317: depth was reset. 165: a message of
+        // the historical data service.
+        10090 | 10091 | 317 | 165 => ErrorClass::Advisory,
         // "Order Message: ... Warning: ..."
         399 if says("warning:") => ErrorClass::Advisory,
 
@@ -114,6 +119,10 @@ mod tests {
             (10168, "Requested market data is not subscribed. Delayed market data is not enabled.", NotEntitled),
             (10186, "Requested market data is not subscribed. Delayed market data is not enabled.", NotEntitled),
             (10189, "Failed to request tick-by-tick data.No market data permissions for NYSE STK", NotEntitled),
+            (10167, "Requested market data is not subscribed. Displaying delayed market data.", NotEntitled),
+            (10187, "Failed to request historical ticks:No market data permissions for NYSE STK", NotEntitled),
+            (162, "Historical Market Data Service error message:No market data permissions for NYSE STK", NotEntitled),
+            (420, "Invalid Real-time Query:No market data permissions for ISLAND STK", NotEntitled),
             (OWN_LIMIT, "no tick-by-tick line is left", Capacity),
             (101, "Max number of tickers has been reached", Capacity),
             (309, "Max number (3) of market depth requests has been reached", Capacity),
@@ -134,6 +143,7 @@ mod tests {
             ),
             (203, "The security XYZ is not available or allowed for this account.", ContractInvalid),
             (321, "Error validating request:-'bW' : cause - Invalid contract", ContractInvalid),
+            (166, "HMDS Expired Contract Violation:contract can not expire.", ContractInvalid),
             (2104, "Market data farm connection is OK:usfarm", Advisory),
             (2150, "Invalid position trade derived value", Advisory),
             (
@@ -142,7 +152,6 @@ mod tests {
                 Advisory,
             ),
             (10091, "Part of requested market data requires additional subscription for API.", Advisory),
-            (10167, "Requested market data is not subscribed. Displaying delayed market data.", Advisory),
             (
                 317,
                 "Market depth data has been RESET. Please empty deep book contents before applying any new entries.",
@@ -166,6 +175,15 @@ mod tests {
             (420, "Invalid Real-time Query"),
             (322, "Error processing request.-'bQ' : cause - Duplicate ticker id"),
             (399, "Order Message:\nBUY 1 IBM"),
+            // Of one subscription's life, or the client's own mistake: it is asked for again.
+            (102, "Duplicate ticker ID."),
+            (300, "Can't find EId with tickerId:9001"),
+            (310, "Can't find the subscribed market depth with tickerId:9001"),
+            (316, "Market depth data has been HALTED. Please re-subscribe."),
+            (320, "Server error when reading an API client request."),
+            (366, "No historical data query found for ticker id:9001"),
+            (10182, "Failed to request live updates (disconnected)."),
+            (10225, "Bust event occurred, current subscription is deactivated. Please resubscribe real-time bars."),
         ];
         for (code, text) in cases {
             assert_eq!(classify(code, text), Other, "{code} {text}");

@@ -28,12 +28,12 @@ pub struct Limits {
     #[serde(default = "Limits::default_tick_by_tick")]
     #[schemars(range(min = 1, max = 100))]
     pub tick_by_tick: i32,
-    /// Market-data lines. Default: 100. Accepted and kept, not acted on before v0.2.
+    /// Market-data lines. Each contract takes one: it tells a quiet market from a stream that has died, and is what
+    /// overflowing streams are recorded from. Default: 100.
     #[serde(default = "Limits::default_lines")]
     #[schemars(range(min = 1, max = 10000))]
     pub lines: i32,
-    /// What becomes of streams beyond `tickByTick`. Default: Refuse. MarketData is accepted and kept, and acts as
-    /// Refuse before v0.2.
+    /// What becomes of streams beyond `tickByTick`, the least important ones by `priority`. Default: Refuse.
     #[serde(default)]
     pub overflow: Overflow,
     /// Least time between two tick-by-tick requests of one instrument and type (an IBKR rule). Default: 15s.
@@ -72,7 +72,8 @@ pub enum Overflow {
     /// The stream is Rejected, and says so.
     #[default]
     Refuse,
-    /// The stream is recorded from ordinary market data, under a record type of its own.
+    /// The stream is recorded from ordinary market data, which samples, under a record type of its own: quote_l1 for
+    /// BidAsk and MidPoint, rtvolume for Last and AllLast.
     MarketData,
 }
 
