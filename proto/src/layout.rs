@@ -7,8 +7,11 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use crate::TickKind;
 
-const SECONDS_PER_HOUR: i64 = 3600;
-const MICROS_PER_SECOND: i64 = 1_000_000;
+/// Seconds of a file's hour.
+pub const SECONDS_PER_HOUR: i64 = 3600;
+/// Stamps of ticks are in microseconds.
+pub const MICROS_PER_SECOND: i64 = 1_000_000;
+
 const EXTENSION: &str = ".pb";
 const BACKFILL: &str = "_backfill";
 

@@ -9,12 +9,10 @@ use std::{
 use marketstream_proto::{
     Source, TickKind, TickMessage,
     framing::{FrameError, Reader},
-    layout::{HourFile, Part},
+    layout::{HourFile, MICROS_PER_SECOND, Part, SECONDS_PER_HOUR},
 };
 use serde::Serialize;
 
-const SECONDS_PER_HOUR: i64 = 3600;
-const MICROS_PER_SECOND: i64 = 1_000_000;
 /// The layout has four folders above a file: year, month, day, hour.
 const DEPTH: usize = 4;
 

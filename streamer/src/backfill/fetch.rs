@@ -13,7 +13,7 @@ use ibapi::{
     subscriptions::SubscriptionItem,
 };
 use jiff::Timestamp;
-use marketstream_proto::{TickKind, TickMessage};
+use marketstream_proto::{TickKind, TickMessage, layout::MICROS_PER_SECOND};
 use marketstream_recovery::codes::{ErrorClass, classify};
 
 /// Ticks that are asked for; the last second is always whole, so more may come.
@@ -21,8 +21,6 @@ const TICKS: i32 = 1_000;
 
 /// Bound of an answer. The library has none of its own for streams (measured).
 const BOUND: Duration = Duration::from_secs(60);
-
-const MICROS_PER_SECOND: i64 = 1_000_000;
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -79,6 +79,9 @@ pub struct Gap {
     pub closed_ms: Option<i64>,
     /// Attempts that failed.
     pub attempts: u32,
+    /// When the last of them failed, milliseconds since 1970 on this machine.
+    #[serde(default)]
+    pub failed_ms: Option<i64>,
     /// Ticks that were added.
     pub added: u64,
     /// Agreement of history with the seconds beside the gap, 0 to 1.
@@ -88,6 +91,13 @@ pub struct Gap {
 }
 
 impl Gap {
+    /// When it is to be asked for, milliseconds since 1970: `lag_ms` after its end, since history lags, and after each
+    /// failure twice as long as before.
+    fn ripe_ms(&self, lag_ms: i64) -> Option<i64> {
+        let after = self.failed_ms.or(self.closed_ms).filter(|_| self.state == GapState::Pending)?;
+        Some(after + (lag_ms << self.attempts.min(6)))
+    }
+
     /// The seconds that history may add to; `None` while an end is not known.
     #[must_use]
     pub fn range(&self) -> Option<RangeInclusive<i64>> {
@@ -183,7 +193,9 @@ impl Ledger {
     /// A person asks for a range of seconds. Returns the new gap's identifier.
     pub fn request(&mut self, contract: &str, stream: Recorded, range: RangeInclusive<i64>, now_ms: i64) -> u64 {
         let ends = (Some(*range.start()), Some(*range.end()));
-        self.add(contract, stream, GapCause::Requested, GapState::Pending, ends, Some(now_ms))
+        // What lies far back is history already.
+        let closed_ms = range.end().saturating_add(1).saturating_mul(1_000).min(now_ms);
+        self.add(contract, stream, GapCause::Requested, GapState::Pending, ends, Some(closed_ms))
     }
 
     fn add(
@@ -199,8 +211,22 @@ impl Ledger {
         let id = self.next_id;
         let contract = contract.to_owned();
         let (attempts, added, agreement, reason) = (0, 0, None, None);
-        let gap =
-            Gap { id, contract, stream, after, before, cause, state, closed_ms, attempts, added, agreement, reason };
+        let failed_ms = None;
+        let gap = Gap {
+            id,
+            contract,
+            stream,
+            after,
+            before,
+            cause,
+            state,
+            closed_ms,
+            attempts,
+            failed_ms,
+            added,
+            agreement,
+            reason,
+        };
         self.gaps.push(gap);
         while self.gaps.len() > MAX_GAPS {
             let settled = |gap: &Gap| !matches!(gap.state, GapState::Open | GapState::Pending);
@@ -213,23 +239,18 @@ impl Ledger {
     /// Which gap to fill next: closed for `lag_ms` (history lags), trades before quotes, the newest first.
     #[must_use]
     pub fn next(&self, now_ms: i64, lag_ms: i64) -> Option<&Gap> {
-        let ripe = |gap: &&Gap| {
-            // Each failed attempt waits twice as long as the one before.
-            let wait = lag_ms << gap.attempts.min(6);
-            gap.state == GapState::Pending && gap.closed_ms.is_some_and(|closed| now_ms - closed >= wait)
-        };
+        let ripe = |gap: &&Gap| gap.ripe_ms(lag_ms).is_some_and(|ripe| ripe <= now_ms);
         self.gaps.iter().filter(ripe).max_by_key(|gap| (is_trade(gap.stream.kind), gap.before, gap.id))
     }
 
     /// When the next gap is ripe, milliseconds since 1970, if one waits.
     #[must_use]
     pub fn ripens_ms(&self, lag_ms: i64) -> Option<i64> {
-        let waiting = self.gaps.iter().filter(|gap| gap.state == GapState::Pending);
-        waiting.filter_map(|gap| Some(gap.closed_ms? + (lag_ms << gap.attempts.min(6)))).min()
+        self.gaps.iter().filter_map(|gap| gap.ripe_ms(lag_ms)).min()
     }
 
     /// An attempt has ended.
-    pub fn settle(&mut self, id: u64, outcome: Outcome) {
+    pub fn settle(&mut self, id: u64, outcome: Outcome, now_ms: i64) {
         let Some(at) = self.gaps.iter().position(|gap| gap.id == id && gap.state == GapState::Pending) else { return };
         let gap = &mut self.gaps[at];
         match outcome {
@@ -249,20 +270,11 @@ impl Ledger {
             }
             Outcome::Failed(reason) => {
                 gap.attempts += 1;
+                gap.failed_ms = Some(now_ms);
                 gap.reason = Some(reason);
                 if gap.attempts >= MAX_ATTEMPTS {
                     gap.state = GapState::Unfillable;
                 }
-            }
-        }
-    }
-
-    /// Gaps that ended before `oldest_ms` and still wait are given up.
-    pub fn expire(&mut self, oldest_ms: i64) {
-        for gap in &mut self.gaps {
-            if gap.state == GapState::Pending && gap.closed_ms.is_some_and(|closed| closed < oldest_ms) {
-                gap.state = GapState::Unfillable;
-                gap.reason = Some("older than spec.backfill.maxAge".to_owned());
             }
         }
     }

@@ -7,9 +7,7 @@
 
 use std::{collections::HashMap, ops::RangeInclusive};
 
-use marketstream_proto::{Source, TickMessage};
-
-const MICROS_PER_SECOND: i64 = 1_000_000;
+use marketstream_proto::{Source, TickMessage, layout::MICROS_PER_SECOND};
 
 /// What history adds to a gap.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -10,7 +10,7 @@ use std::{
 use marketstream_proto::{
     TickMessage,
     framing::{self, FrameError, Reader},
-    layout::{HourFile, Part},
+    layout::{HourFile, Part, SECONDS_PER_HOUR},
 };
 
 use super::{
@@ -18,7 +18,6 @@ use super::{
     merge::second,
 };
 
-const SECONDS_PER_HOUR: i64 = 3600;
 const LEDGER: &str = ".marketstream/gaps.json";
 
 /// The data directory.

@@ -176,7 +176,8 @@ impl Engine {
             tracing::info!(gap = id, contract = gap.contract, range = ?gap.range(), ?outcome, "backfill");
         }
         self.gaps.filling = None;
-        self.gaps.change(|ledger| ledger.settle(id, outcome));
+        let now_ms = self.now().wall.as_millisecond();
+        self.gaps.change(|ledger| ledger.settle(id, outcome, now_ms));
     }
 
     /// Frames were dropped on their way to the recorder: between the last tick and the next.

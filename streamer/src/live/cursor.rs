@@ -2,9 +2,8 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-use marketstream_proto::TickKind;
+use marketstream_proto::{TickKind, layout::SECONDS_PER_HOUR};
 
-const SECONDS_PER_HOUR: i64 = 3600;
 /// Hours that are kept of each kind: at the turn of an hour a tick of the old one may follow one of the new.
 const HOURS_KEPT: usize = 2;
 /// Longest text: six kinds of two hours each.

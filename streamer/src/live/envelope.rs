@@ -1,11 +1,9 @@
 //! Messages of live readers in version 2 of ib-stream's envelope: `{type, stream_id, timestamp, data, metadata}`.
 
 use jiff::{Timestamp, tz::TimeZone};
-use marketstream_proto::{TickKind, TickMessage};
+use marketstream_proto::{TickKind, TickMessage, layout::MICROS_PER_SECOND};
 use serde::Serialize;
 use serde_json::Value;
-
-const MICROS_PER_SECOND: i64 = 1_000_000;
 
 /// A message.
 #[derive(Debug, Serialize)]

@@ -8,12 +8,13 @@ use std::{
 };
 
 use futures::future::select_all;
-use marketstream_proto::{TickKind, TickMessage, layout::HourFile};
+use marketstream_proto::{
+    TickKind, TickMessage,
+    layout::{HourFile, SECONDS_PER_HOUR},
+};
 
 use super::{Cursor, Hub, Listener, Missed, files::piece};
 use crate::backfill::ledger::Recorded;
-
-const SECONDS_PER_HOUR: i64 = 3600;
 
 /// Why a reader gets no more.
 #[derive(Debug, thiserror::Error)]

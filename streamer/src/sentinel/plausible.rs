@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use marketstream_proto::TickMessage;
+use marketstream_proto::{TickMessage, layout::MICROS_PER_SECOND};
 
 use super::seen::Seen;
 
@@ -20,8 +20,6 @@ const SLACK_STEPS: f64 = 50.0;
 const SLACK_SPREADS: f64 = 2.0;
 /// IBKR's time and this machine's differ by seconds; a day is none of their doing.
 const MAX_AWAY_S: i64 = 24 * 3600;
-
-const MICROS_PER_SECOND: i64 = 1_000_000;
 
 /// Where the market is.
 #[derive(Clone, Copy, Debug, PartialEq)]

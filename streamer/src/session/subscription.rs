@@ -16,7 +16,7 @@ use ibapi::{
     subscriptions::SubscriptionItem,
 };
 use marketstream_crds::TickType;
-use marketstream_proto::{TickKind, TickMessage};
+use marketstream_proto::{TickKind, TickMessage, layout::MICROS_PER_SECOND};
 use tokio::sync::mpsc::Sender;
 
 use crate::{
@@ -132,7 +132,7 @@ impl Task {
     }
 
     fn tick(&self, mut tick: TickMessage) -> Result<(), Implausible> {
-        let second = tick.ts.div_euclid(MICROS);
+        let second = tick.ts.div_euclid(MICROS_PER_SECOND);
         let now = self.clock.now();
         tick.st = now.wall.as_microsecond();
         tick.cid = self.contract.contract_id;
@@ -168,10 +168,8 @@ pub(crate) fn end_of(error: &Error) -> End {
     }
 }
 
-const MICROS: i64 = 1_000_000;
-
 fn record(kind: TickKind, second: i64) -> TickMessage {
-    TickMessage { ts: second.saturating_mul(MICROS), tt: kind.as_str().to_owned(), ..TickMessage::default() }
+    TickMessage { ts: second.saturating_mul(MICROS_PER_SECOND), tt: kind.as_str().to_owned(), ..TickMessage::default() }
 }
 
 fn trade(tick: Trade, kind: TickKind) -> TickMessage {

@@ -72,6 +72,11 @@ impl Gateway {
         serde_json::from_str::<Value>(&answer).unwrap()["id"].as_u64().unwrap_or_else(|| panic!("{answer}"))
     }
 
+    /// Sends a command to the admin port.
+    pub async fn post(&self, path: &str, body: Value) {
+        http(self.simulator.admin_addr(), "POST", path, &body.to_string()).await;
+    }
+
     pub async fn end_faults(&self) {
         http(self.simulator.admin_addr(), "DELETE", "/faults", "").await;
     }
@@ -162,7 +167,7 @@ impl Streamer {
                 return status;
             }
             assert!(start.elapsed() < patience, "{what} did not happen; the status is {status:#?}");
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
