@@ -12,13 +12,14 @@ use tokio::{
     runtime,
     sync::{mpsc, watch},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     clock::Clock,
     engine::{Engine, Event, Manifest, Tools},
     facts::{Counters, Facts, Heart, Recovery},
     gateway::{Gateway, Place},
+    narrator,
     recorder::{Cadence, Recorder},
     store::Store,
 };
@@ -80,9 +81,13 @@ impl Core {
         // One thread: with two the client library loses frames (measured), and it costs twice the CPU.
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let stopped = stop.clone();
-        let session = thread::Builder::new()
-            .name("session".to_owned())
-            .spawn(move || runtime.block_on(engine.run(inbox, stopped)))?;
+        let narrated = narrator::run(clock, published.clone(), recovering.clone());
+        let session = thread::Builder::new().name("session".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                let _narrator = AbortOnDropHandle::new(tokio::spawn(narrated));
+                engine.run(inbox, stopped).await;
+            });
+        })?;
         Ok(Self {
             facts: Facts {
                 clock,

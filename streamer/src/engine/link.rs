@@ -30,6 +30,9 @@ const DISCONNECT_BOUND: Duration = Duration::from_secs(2);
 /// Between a session that we end and the next attempt: an instant retry with the same client ID could overtake the end.
 const AFTER_DISCONNECT: Duration = Duration::from_millis(100);
 
+/// Attempts that follow each other faster are told once: the seed's pace. A sidecar is tried twice a second.
+const ANNOUNCE: Duration = Duration::from_secs(5);
+
 const FARM_OK: i32 = 2104;
 const HISTORY_FARM_OK: i32 = 2106;
 const DEFINITIONS_FARM_OK: i32 = 2158;
@@ -87,13 +90,18 @@ impl Engine {
         let gateway = &spec.gateway;
         self.generation += 1;
         let (generation, events) = (self.generation, self.events.clone());
+        let announced = self.announced_at.is_none_or(|at| now.mono >= at + ANNOUNCE);
         let attempt = connect::round(
             endpoints(gateway, self.last_good.as_ref()),
             ids.current(),
             connect::capacity(self.streams.values().filter(|stream| stream.lined).count() + self.lines.len()),
             gateway.connect_timeout.get(),
             fields(gateway),
+            announced,
         );
+        if announced {
+            self.announced_at = Some(now.mono);
+        }
         let task = tokio::spawn(async move {
             let event = match attempt.await {
                 Ok(connection) => Event::Connected { generation, connection: Box::new(connection) },

@@ -209,6 +209,8 @@ pub struct Engine {
     socket: Socket,
     link: Link,
     last_good: Option<Endpoint>,
+    /// When the log last told of an attempt to connect.
+    announced_at: Option<Duration>,
     phase: Phase,
     /// Of the current session or attempt.
     generation: u64,
@@ -273,6 +275,7 @@ impl Engine {
             socket,
             link: Link::default(),
             last_good: None,
+            announced_at: None,
             phase: Phase::Down { retry_at: now.mono },
             generation: 0,
             contracts: BTreeMap::new(),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use marketstream_crds::{Action, ActionKind, ActionState};
 
 use super::{Engine, Event};
-use crate::{clock::Now, plan::StreamKey};
+use crate::{clock::Now, narrator::RESET_DONE, plan::StreamKey};
 
 impl Engine {
     pub(super) fn carry_out(&mut self, action: &Action, now: Now) {
@@ -76,7 +76,14 @@ impl Engine {
         match &mut self.hold {
             // All of them would only be refused: one is asked for at once instead.
             Some(hold) => hold.hasten(now.mono),
-            None => keys.iter().for_each(|key| self.restart(key, now.mono)),
+            None => {
+                let mut contracts: Vec<&str> = keys.iter().map(|key| key.contract.as_str()).collect();
+                contracts.dedup();
+                for con_id in contracts.iter().filter_map(|name| self.contracts.get(*name)?.con_id()) {
+                    tracing::info!("Restarting streams for contract {con_id}");
+                }
+                keys.iter().for_each(|key| self.restart(key, now.mono));
+            }
         }
         self.pending = Some((action.id.clone(), keys));
     }
@@ -101,6 +108,9 @@ impl Engine {
     /// An attempt to connect has ended.
     pub(super) fn settle_reconnect(&mut self, state: ActionState, message: String) {
         if let Some((id, _)) = self.pending.take_if(|(_, streams)| streams.is_empty()) {
+            if state == ActionState::Done {
+                tracing::info!("{RESET_DONE}");
+            }
             self.desk.settle(&id, state, message);
         }
     }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use marketstream_crds::{Session, StorageStatus, StreamState};
+use marketstream_crds::{StorageStatus, StreamState};
 use serde_json::{Value, json};
 
 use super::{MAX_READERS, STILL_BOUND, Served};
 use crate::{
     clock::Now,
     facts::{Recovery, Snapshot, StreamFacts},
+    flow::Flow,
 };
 
 /// ib-stream's name of the service.
@@ -57,6 +58,8 @@ pub struct Picture {
     pub now: Now,
     /// What the session knows.
     pub session: Arc<Snapshot>,
+    /// Its streams, contract by contract: while a future rolls, one name has two.
+    pub streams: Vec<StreamFacts>,
     /// The data volume.
     pub storage: StorageStatus,
     /// Live streams that are being read.
@@ -67,12 +70,27 @@ impl Picture {
     /// As of now.
     pub fn of(served: &Served) -> Self {
         let facts = &served.view.facts;
-        let session = facts.session.borrow().clone();
-        let storage = facts.storage.borrow().clone();
+        let still: Vec<&str> =
+            served.view.hearts.iter().filter(|(_, heart)| heart.still() > STILL_BOUND).map(|(name, _)| *name).collect();
+        let (session, storage) = (facts.session.borrow().clone(), facts.storage.borrow().clone());
+        let recovery = facts.recovery.borrow().clone();
+        Self::new(session, storage, &recovery, &still, facts.clock.now(), served.live_readers())
+    }
+
+    fn new(
+        session: Arc<Snapshot>,
+        storage: StorageStatus,
+        recovery: &Recovery,
+        still: &[&str],
+        now: Now,
+        readers: usize,
+    ) -> Self {
         let connected = session.socket.is_up();
-        let flow = Flow::of(&session.streams, connected);
-        let mut findings = findings(&session, &storage, &facts.recovery.borrow());
-        for (name, _) in served.view.hearts.iter().filter(|(_, heart)| heart.still() > STILL_BOUND) {
+        let mut streams = session.streams.clone();
+        streams.sort_by_cached_key(|stream| (stream.key.contract.clone(), stream.key.roll, stream.key.tick));
+        let flow = Flow::of(&streams, connected);
+        let mut findings = findings(&session, &storage, recovery);
+        for name in still {
             findings.push((Status::Degraded, format!("the {name} loop stands still, so the rest may be out of date")));
         }
         findings.sort_by_key(|(status, _)| std::cmp::Reverse(*status));
@@ -82,10 +100,11 @@ impl Picture {
             connected,
             data_flowing: flow.data,
             market_open: flow.open,
-            now: facts.clock.now(),
+            now,
             session,
+            streams,
             storage,
-            readers: served.live_readers(),
+            readers,
         }
     }
 
@@ -96,7 +115,10 @@ impl Picture {
 
     /// The contracts with their streams, in the order of their names.
     pub fn contracts(&self) -> impl Iterator<Item = &[StreamFacts]> {
-        self.session.streams.chunk_by(|one, other| one.key.contract == other.key.contract)
+        let same = |one: &StreamFacts, other: &StreamFacts| {
+            (&one.key.contract, one.key.roll) == (&other.key.contract, other.key.roll)
+        };
+        self.streams.chunk_by(same)
     }
 
     /// The present, as ib-stream writes it.
@@ -113,35 +135,6 @@ impl Picture {
             (false, _) => "disconnected",
             (true, true) => "running",
             (true, false) => "degraded",
-        }
-    }
-}
-
-/// The seed's second channel: do data come?
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Flow {
-    /// Whether everything flows that should flow now: with every session closed nothing should, so it is true then, as
-    /// the condition `DataFlowing` is.
-    pub data: bool,
-    /// Whether any session is open.
-    pub open: Option<bool>,
-}
-
-impl Flow {
-    /// Of these streams.
-    #[must_use]
-    pub fn of(streams: &[StreamFacts], connected: bool) -> Self {
-        let any = |wanted: &[StreamState]| streams.iter().any(|stream| wanted.contains(&stream.state));
-        let due = any(&[StreamState::Pending, StreamState::Rejected]);
-        let flows = any(&[StreamState::Flowing, StreamState::Overflow]);
-        let sessions = |session: Session| streams.iter().any(|stream| stream.session == session);
-        Self {
-            data: connected && !any(&[StreamState::Stale]) && (flows || !due),
-            open: match (sessions(Session::Open), sessions(Session::Closed)) {
-                (true, _) => Some(true),
-                (false, true) => Some(false),
-                (false, false) => None,
-            },
         }
     }
 }

@@ -17,6 +17,7 @@ use tokio::{
 use super::{Served, parameters::Live, problem::Problem, target::Target};
 use crate::{
     cli::stored_kind,
+    facts::StreamFacts,
     live::{
         Reader, Stopped,
         envelope::{self, Kind},
@@ -141,8 +142,7 @@ impl Pump {
                 Step::ShutDown => break (Kind::Complete, complete("server_shutdown", sent)),
                 Step::Changed => {
                     session.borrow_and_update();
-                    let current = super::target::find(&self.served.view.facts, &self.target.contract);
-                    if current.as_ref().map(|target| target.con_id) != Ok(self.target.con_id) {
+                    if !self.is_recorded() {
                         break (Kind::Complete, complete("contract_removed", sent));
                     }
                     let now = self.states();
@@ -191,9 +191,17 @@ impl Pump {
         send(out, Outgoing { kind, id: None, text, too_slow: false }).await
     }
 
+    fn is_of(&self, stream: &StreamFacts) -> bool {
+        stream.con_id == Some(self.target.con_id) && stream.key.contract == self.target.contract
+    }
+
+    fn is_recorded(&self) -> bool {
+        self.served.view.facts.session.borrow().streams.iter().any(|stream| self.is_of(stream))
+    }
+
     fn states(&self) -> BTreeMap<TickKind, StreamState> {
         let snapshot = self.served.view.facts.session.borrow().clone();
-        let streams = super::target::streams(&snapshot, &self.target.contract);
+        let streams = snapshot.streams.iter().filter(|stream| self.is_of(stream));
         let states = streams.map(|stream| (stored_kind(stream.key.tick), stream.state));
         states.filter(|(kind, _)| self.streams.contains_key(kind)).collect()
     }

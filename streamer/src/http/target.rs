@@ -42,7 +42,9 @@ pub fn find(facts: &Facts, contract: &str) -> Result<Target, Problem> {
             first.key.contract
         )));
     };
-    let kinds = streams.iter().map(|stream| stored_kind(stream.key.tick)).collect();
+    // While a future rolls, the name has two contracts; the old one is the one that others speak of.
+    let kinds = streams.iter().filter(|stream| stream.con_id == Some(con_id));
+    let kinds = kinds.map(|stream| stored_kind(stream.key.tick)).collect();
     Ok(Target { contract: first.key.contract.clone(), con_id, kinds })
 }
 

@@ -32,7 +32,7 @@ pub struct Connection {
     pub endpoint: Endpoint,
 }
 
-/// Tries every endpoint once, each within `bound`. The most telling failure is returned, with its endpoint.
+/// Tries every endpoint once, each within `bound`, and says so in the log if it is `announced`. The most telling failure is returned, with its endpoint.
 ///
 /// # Errors
 /// When none of them leads to a session.
@@ -42,9 +42,13 @@ pub async fn round(
     capacity: usize,
     bound: Duration,
     fields: &'static str,
+    announced: bool,
 ) -> Result<Connection, (Failure, Option<Endpoint>)> {
     let mut worst: Option<(Failure, Endpoint)> = None;
     for endpoint in endpoints {
+        if announced {
+            tracing::info!("Attempting to connect to {endpoint} with client ID {client_id}");
+        }
         match attempt(&endpoint, client_id, capacity, bound, fields).await {
             Ok((client, notices)) => return Ok(Connection { client, notices, endpoint }),
             Err(failure) => {
