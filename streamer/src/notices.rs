@@ -64,6 +64,12 @@ impl Link {
         if restored { Demand::Verify } else { Demand::None }
     }
 
+    /// Whether a farm of that kind is in that state.
+    #[must_use]
+    pub fn any(&self, kind: FarmKind, state: FarmState) -> bool {
+        self.farms.values().any(|(known, now, _)| (*known, *now) == (kind, state))
+    }
+
     /// Whether the gateway has lost IBKR.
     #[must_use]
     pub fn is_down(&self) -> bool {

@@ -14,6 +14,9 @@ use serde_json::json;
 /// A contract of the simulator that is always halted: SIMHALTED.
 const HALTED: i32 = 900_011;
 
+/// A contract of the simulator that is often silent, quotes and trades alike: SIMTHIN.
+const THIN: i32 = 900_009;
+
 /// Pending before the manifest is known.
 fn state(status: &StreamerStatus, key: &str) -> StreamState {
     status.streams.iter().find(|stream| stream.key() == key).map_or(StreamState::Pending, |stream| stream.state)
@@ -77,6 +80,44 @@ async fn trades_that_are_not_made_leave_a_stream_quiet() {
     gateway.end_faults().await;
     let status = streamer.until_flowing().await;
     assert_eq!(status.streams[0].restarts, 0, "nobody has touched it");
+    streamer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn history_knows_that_a_thin_contract_is_quiet() {
+    let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
+    let streamer = Streamer::start(data.path());
+    // Nothing comes on its line either.
+    streamer.apply(&spec(json!([{"name": "thin", "conId": THIN, "ticks": ["Last"]}]), &[gateway.port()]));
+    let quiet = |status: &StreamerStatus| state(status, "thin/Last") == StreamState::Quiet;
+    streamer.until("the line's first word", quiet).await;
+    // Soon that is too old, and history is asked in time.
+    let asked = now_s();
+    until("history was asked", async || {
+        assert!(quiet(&streamer.status()), "{:#?}", streamer.status().streams);
+        !gateway.requests("history").await.is_empty() && now_s() > asked + 5
+    })
+    .await;
+    let status = streamer.status();
+    assert_eq!((status.summary.as_str(), status.streams[0].silent_seconds), ("0/0", 0.0));
+    streamer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn history_knows_that_a_session_is_dead() {
+    let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
+    let streamer = Streamer::start(data.path());
+    streamer.apply(&spec(json!([sim1(&["Last"])]), &[gateway.port()]));
+    streamer.until_flowing().await;
+    gateway.begin(json!({"kind": "silence", "scope": {"all": true}, "cure": "Never"})).await;
+    let stale = |status: &StreamerStatus| state(status, "sim1/Last") == StreamState::Stale;
+    streamer.until("the silence", stale).await;
+    let asked = async || gateway.requests("history").await.len() >= 2;
+    until("history was asked twice", async || {
+        assert_eq!(state(&streamer.status(), "sim1/Last"), StreamState::Stale);
+        asked().await
+    })
+    .await;
     streamer.stop().await;
 }
 

@@ -31,6 +31,13 @@ pub fn cost(kind: TickKind) -> u32 {
     }
 }
 
+/// What of so many requests in ten minutes is backfill's, and what the probes' of silent streams: one in five.
+#[must_use]
+pub const fn shares(allowed: u32) -> (u32, u32) {
+    let probes = allowed / 5;
+    (allowed - probes, probes)
+}
+
 impl Budget {
     /// The first moment, from `now` on, at which a request of that kind may go out, with `allowed` in ten minutes.
     #[must_use]
@@ -84,6 +91,11 @@ mod tests {
         assert_eq!(budget.earliest(TickKind::BidAsk, 4, S * 3), S * 600, "one must leave");
         assert_eq!(budget.earliest(TickKind::BidAsk, 3, S * 3), S * 601, "two must leave");
         assert_eq!(budget.earliest(TickKind::Last, 3, S * 700), S * 700);
+    }
+
+    #[test]
+    fn one_request_in_five_is_the_probes() {
+        assert_eq!([1, 4, 5, 50, 60].map(shares), [(1, 0), (4, 0), (4, 1), (40, 10), (48, 12)]);
     }
 
     #[test]

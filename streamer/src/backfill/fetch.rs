@@ -8,7 +8,7 @@ use ibapi::{
     contracts::Contract,
     market_data::{
         IgnoreSize, TradingHours,
-        historical::{TickBidAsk, TickLast, TickMidpoint},
+        historical::{HistoricalTicksBuilder, TickBidAsk, TickLast, TickMidpoint},
     },
     subscriptions::SubscriptionItem,
 };
@@ -54,7 +54,30 @@ pub async fn ticks(
 ) -> Result<Vec<TickMessage>, FetchError> {
     let Ok(start) = ibapi_time(from) else { return Ok(Vec::new()) };
     let builder = client.historical_ticks(contract, TICKS).starting(start).trading_hours(TradingHours::Extended);
-    let con_id = contract.contract_id;
+    ask(builder, kind, contract.contract_id).await
+}
+
+/// IBKR's second of the newest tick before that one, outside regular hours too. `None` when there is none.
+///
+/// # Errors
+/// See [`FetchError`].
+pub async fn newest(
+    client: &Client,
+    contract: &Contract,
+    kind: TickKind,
+    before: i64,
+) -> Result<Option<i64>, FetchError> {
+    let Ok(end) = ibapi_time(before) else { return Ok(None) };
+    let builder = client.historical_ticks(contract, 1).ending(end).trading_hours(TradingHours::Extended);
+    let ticks = ask(builder, kind, contract.contract_id).await?;
+    Ok(ticks.iter().map(|tick| tick.ts.div_euclid(MICROS_PER_SECOND)).max())
+}
+
+async fn ask(
+    builder: HistoricalTicksBuilder<'_, Client>,
+    kind: TickKind,
+    con_id: i32,
+) -> Result<Vec<TickMessage>, FetchError> {
     let answer = async {
         match kind {
             TickKind::Last | TickKind::AllLast => {

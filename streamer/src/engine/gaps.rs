@@ -15,7 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{Engine, Event, contracts::ContractEntry};
 use crate::{
     backfill::{
-        budget::Budget,
+        budget::{Budget, shares},
         ledger::{Gap, GapCause, Ledger, Outcome, Recorded},
         store::Files,
         work::{Ibkr, fill},
@@ -129,7 +129,7 @@ impl Engine {
             let ripens = self.gaps.ledger.ripens_ms(lag_ms)?;
             return Some(now.mono + Duration::from_millis(u64::try_from(ripens - now_ms).unwrap_or(0)));
         };
-        let allowed = u32::try_from(backfill.requests_per_10_minutes).unwrap_or(1);
+        let (allowed, _) = shares(u32::try_from(backfill.requests_per_10_minutes).unwrap_or(1));
         let oldest = now_ms.saturating_sub(backfill.max_age.get().as_millis() as i64);
         let refused = self.not_wanted(&gap, oldest);
         let Some(entry) = self.contracts.get(&gap.contract) else {

@@ -215,6 +215,7 @@ impl Engine {
         self.link = Link::default();
         self.verify = None;
         self.gaps.session_lost();
+        self.probing.session_lost();
         self.streams.values_mut().for_each(super::stream::StreamEntry::session_lost);
         self.lines.values_mut().for_each(super::lines::LineEntry::session_lost);
         self.contracts.values_mut().for_each(super::contracts::ContractEntry::session_lost);

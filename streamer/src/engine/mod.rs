@@ -9,6 +9,7 @@ mod lines;
 mod link;
 mod manifest;
 mod orders;
+mod probing;
 mod rolling;
 mod silence;
 mod stream;
@@ -33,7 +34,7 @@ pub use self::gaps::Request;
 use self::{contracts::ContractEntry, link::Phase, stream::StreamEntry};
 use crate::{
     actions::Desk,
-    backfill::ledger::Outcome,
+    backfill::{fetch::FetchError, ledger::Outcome},
     canary::Canary,
     clock::{Clock, Now},
     facts::{Cooldown, Counters, Gaps, Heart, Snapshot, StreamFacts},
@@ -160,6 +161,13 @@ pub enum Event {
         /// Which stream.
         key: StreamKey,
     },
+    /// History was asked about a silent stream.
+    Probed {
+        /// Which stream.
+        key: StreamKey,
+        /// IBKR's second of its newest tick.
+        outcome: Result<Option<i64>, FetchError>,
+    },
     /// A market-data line has ended.
     LineEnded {
         /// Name of the contract.
@@ -235,6 +243,7 @@ pub struct Engine {
     /// When something was restored, and when streams that have been silent since are asked for again.
     verify: Option<(Duration, Duration)>,
     quarantine: Quarantine,
+    probing: probing::Probing,
     gaps: gaps::Book,
     desk: Desk,
     /// The action under way: its id, and the streams that are still to be asked for (none for a Reconnect).
@@ -292,6 +301,7 @@ impl Engine {
             serial: 0,
             verify: None,
             quarantine,
+            probing: probing::Probing::default(),
             gaps,
             desk: Desk::new(pod_uid),
             pending: None,
@@ -342,6 +352,7 @@ impl Engine {
                 due = next.map_or(due, |next| due.min(next));
             }
             let next = self.judge(now);
+            self.probe_if_due(now);
             due = next.map_or(due, |next| due.min(next));
         }
         self.gaps.keep();
@@ -376,6 +387,7 @@ impl Engine {
             Event::Tick { key } => self.ticked(&key, now),
             // The verdict follows with the turn.
             Event::Sampled { key } => tracing::debug!(stream = %key, "market data come"),
+            Event::Probed { key, outcome } => self.probed(&key, outcome, now),
             Event::LineEnded { contract, serial, end } => self.line_ended(&contract, serial, end, now),
             Event::StreamEnded { key, serial, end } => self.stream_ended(&key, serial, end, now),
             Event::Connected { .. } | Event::NotConnected { .. } | Event::Lost { .. } | Event::Notice { .. } => {

@@ -9,7 +9,10 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{Engine, Event, contracts::warn_of_end};
 use crate::{
-    backfill::ledger::{GapCause, Recorded},
+    backfill::{
+        budget::shares,
+        ledger::{GapCause, Recorded},
+    },
     cli::stored_kind,
     clock::Now,
     plan::StreamKey,
@@ -114,7 +117,7 @@ impl Engine {
 
     fn ask_for_volumes(&mut self, name: &str) {
         let (Some(client), Some(spec)) = (self.client().cloned(), self.spec.as_ref()) else { return };
-        let allowed = u32::try_from(spec.backfill.requests_per_10_minutes).unwrap_or(1);
+        let (allowed, _) = shares(u32::try_from(spec.backfill.requests_per_10_minutes).unwrap_or(1));
         let questions = Questions { client, budget: self.gaps.budget(), allowed, clock: self.tools.clock };
         let events = self.events.clone();
         let Some(entry) = self.contracts.get_mut(name) else { return };

@@ -5,13 +5,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 use marketstream_crds::StreamState;
 
-use super::{lines::LineEntry, stream::StreamEntry};
+use super::{Engine, lines::LineEntry, stream::StreamEntry};
 use crate::{
     clock::Now,
     health::Verdict,
     plan::StreamKey,
     sentinel::decide::{Answer, Meaning, Silent, decide},
 };
+
+/// A line that calls a stream quiet for so long is checked against history now and then: it could be as blind.
+const CROSS_CHECK: Duration = Duration::from_secs(120);
 
 /// What is known beside the stream itself.
 pub struct Witnesses<'a> {
@@ -23,7 +26,10 @@ pub struct Witnesses<'a> {
     pub upstream_down: bool,
 }
 
-/// The verdict with what the witnesses say: the base verdict is of the stream's own facts alone.
+/// A silence that history is to be asked about: since when, and whether nobody else can explain it.
+pub type Doubt = (Duration, bool);
+
+/// The verdict with what the witnesses say, and what they leave open: the base verdict is of the stream's own facts alone.
 pub fn refine(
     key: &StreamKey,
     stream: &mut StreamEntry,
@@ -31,42 +37,50 @@ pub fn refine(
     witnesses: &Witnesses<'_>,
     patience: Duration,
     now: Now,
-) -> (Verdict, Option<Meaning>) {
+) -> (Verdict, Option<Doubt>) {
     let line = witnesses.line;
-    if stream.overflow {
-        // Its own refusal is only that there is no tick-by-tick line.
-        if let Some(error) = line.and_then(|line| line.refused.as_ref()) {
+    // Of a stream without a tick-by-tick line the line's refusal counts; else it says that live data were never to be had.
+    let silent = matches!(verdict.state, StreamState::Pending | StreamState::Stale);
+    let refusal = line.filter(|line| stream.overflow || (silent && line.is_delayed()));
+    if let Some(error) = refusal.and_then(|line| line.refused.as_ref()) {
+        if stream.overflow || stream.error.is_none() {
             stream.error = Some(error.clone());
-            return (Verdict { state: StreamState::Rejected, ..verdict }, None);
         }
-    }
-    match verdict.state {
-        StreamState::Flowing if stream.overflow => return (Verdict { state: StreamState::Overflow, ..verdict }, None),
-        StreamState::Pending | StreamState::Stale => {}
-        _ => return (verdict, None),
-    }
-    // Live data were there before, or were never to be had.
-    if let Some(error) = line.filter(|line| line.is_delayed()).and_then(|line| line.refused.as_ref()) {
-        stream.error.get_or_insert_with(|| error.clone());
         return (Verdict { state: StreamState::Rejected, ..verdict }, None);
     }
-    let meaning = silent_from(stream, line, now).filter(|_| !witnesses.upstream_down).map(|(from, second)| {
+    let lead = Engine::probe_lead(patience);
+    let soon = verdict.state == StreamState::Flowing && verdict.due.is_some_and(|due| due <= now.mono + lead);
+    let silence = silent_from(stream, line, now).filter(|_| (silent || soon) && !witnesses.upstream_down);
+    let meaning = silence.map(|(from, second)| {
         let seen = line.filter(|line| line.is_running()).map(|line| line.seen.lock());
         let (tick, line, answer) = (key.tick, seen.as_deref(), witnesses.answer);
         decide(&Silent { tick, from, second, patience, line, answer }, now.mono)
     });
+    let doubt = silence.zip(meaning).and_then(|((from, _), meaning)| {
+        let long = now.mono.saturating_sub(from) >= CROSS_CHECK;
+        let fading = line.and_then(LineEntry::heard).is_some_and(|heard| heard + patience <= now.mono + lead);
+        let stale = soon || verdict.state == StreamState::Stale;
+        match meaning {
+            Meaning::Undecided | Meaning::QuietByHistory => stale.then_some((from, true)),
+            // Its word is about to be too old.
+            Meaning::QuietByLine if fading => stale.then_some((from, true)),
+            Meaning::QuietByLine | Meaning::Halted => long.then_some((from, false)),
+            Meaning::Stale => None,
+        }
+    });
     let state = match (verdict.state, meaning) {
-        (_, Some(Meaning::Halted)) => StreamState::Halted,
+        (StreamState::Flowing, _) if stream.overflow => StreamState::Overflow,
+        (StreamState::Pending | StreamState::Stale, Some(Meaning::Halted)) => StreamState::Halted,
         (StreamState::Stale, Some(Meaning::QuietByLine | Meaning::QuietByHistory)) => StreamState::Quiet,
         (state, _) => state,
     };
     if matches!(state, StreamState::Quiet | StreamState::Halted) {
         // Should data be missed from now on, they were not missed before.
         stream.excused_until = Some(now.mono);
-        return (Verdict { state, counted_from: None, ..verdict }, meaning);
+        return (Verdict { state, counted_from: None, ..verdict }, doubt);
     }
     let counted_from = verdict.counted_from.map(|from| from.max(stream.excused_until.unwrap_or_default()));
-    (Verdict { state, counted_from, ..verdict }, meaning)
+    (Verdict { state, counted_from, ..verdict }, doubt)
 }
 
 /// Since when the stream could have ticked and has not, on the monotonic clock and as IBKR's second. `None` while it is

@@ -64,8 +64,6 @@ pub struct StreamEntry {
     asked_before: bool,
     /// The session that it was last asked for in is lost.
     lost: bool,
-    /// A tick that cannot be true ended its subscription, and it was not asked for since.
-    corrupt: bool,
     /// When such a tick came last.
     corrupt_before: Option<Duration>,
 }
@@ -98,7 +96,6 @@ impl StreamEntry {
             draining: None,
             asked_before: false,
             lost: false,
-            corrupt: false,
             corrupt_before: None,
         }
     }
@@ -140,7 +137,6 @@ impl StreamEntry {
         self.running = Some(Running { serial, since: now, task });
         self.draining = None;
         self.lost = false;
-        self.corrupt = false;
         self.wanted_at = None;
         self.first_asked.get_or_insert(now);
         if std::mem::replace(&mut self.asked_before, true) {
@@ -166,15 +162,12 @@ impl StreamEntry {
     /// A tick that cannot be true has ended its subscription. Returns the pause before the next.
     pub fn corrupted(&mut self, now: Duration) -> Duration {
         let again = self.corrupt_before.is_some_and(|before| now.saturating_sub(before) < CORRUPT_COUNTS);
-        (self.corrupt, self.corrupt_before) = (true, Some(now));
+        self.corrupt_before = Some(now);
         AFTER_CORRUPT[usize::from(again)]
     }
 
     /// Why ticks may be missing when it is asked for now.
     pub fn gap_cause(&self) -> GapCause {
-        if self.corrupt {
-            return GapCause::Corrupt;
-        }
         match (self.asked_before, self.lost) {
             (false, _) => GapCause::ProcessStart,
             (true, true) => GapCause::SessionLost,

@@ -20,6 +20,7 @@ use crate::{
     health::{Facts, Thresholds, Verdict, judge},
     plan::StreamKey,
     retry,
+    sentinel::probe::Candidate,
     session::subscription::{End, Task},
 };
 
@@ -156,6 +157,9 @@ impl Engine {
                 tracing::warn!(stream = %key, "a tick was put aside, and the stream is asked for again: {reason}");
                 let pause = stream.corrupted(now.mono);
                 stream.wanted_at = (!held).then_some(now.mono + pause);
+                if let Some(recorded) = recorded(&self.contracts, key) {
+                    self.gaps.open(&key.contract, recorded, stream.pulse.last_second(), GapCause::Corrupt);
+                }
             }
             End::Broken(reason) => {
                 tracing::warn!(stream = %key, "the stream broke: {reason}");
@@ -204,6 +208,7 @@ impl Engine {
         let recovery = &self.spec.as_ref()?.recovery;
         let held = self.hold.is_some();
         let mut next: Option<Duration> = None;
+        let mut candidates = Vec::new();
         for (key, stream) in &mut self.streams {
             let Some(contract) = self.contracts.get(&key.contract) else { continue };
             let accepted_at = stream.accepted_at(held);
@@ -235,8 +240,10 @@ impl Engine {
             }
             // While a future rolls, the line is of the contract that is recorded now.
             let line = self.lines.get(&key.contract).filter(|_| key.roll == contract.rolling.count);
-            let witnesses = Witnesses { line, answer: None, upstream_down: self.link.is_down() };
-            let (verdict, _) = refine(key, stream, verdict, &witnesses, stale_after, now);
+            let answer = self.probing.probes.answer(key);
+            let witnesses = Witnesses { line, answer, upstream_down: self.link.is_down() };
+            let (verdict, doubt) = refine(key, stream, verdict, &witnesses, stale_after, now);
+            candidates.extend(doubt.map(|(from, urgent)| Candidate { key: key.clone(), from, urgent }));
             // An account's permissions change over a weekend: a refused stream is tried again at each open.
             let opened = stream.verdict.session == Session::Closed && verdict.session == Session::Open;
             if opened && !held && stream.is_refused_by(Origin::Gateway) {
@@ -267,6 +274,9 @@ impl Engine {
                 next = Some(next.map_or(due, |next| next.min(due)));
             }
         }
+        let importance = |key: &StreamKey| self.order.iter().position(|known| known == key);
+        candidates.sort_by_key(|candidate: &Candidate| importance(&candidate.key));
+        self.probing.candidates = candidates;
         next
     }
 }

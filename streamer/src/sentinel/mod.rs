@@ -11,6 +11,7 @@ pub mod activity;
 pub mod decide;
 pub mod line;
 pub mod plausible;
+pub mod probe;
 pub mod quarantine;
 pub mod rt_volume;
 pub mod seen;
