@@ -1,0 +1,104 @@
+//! Processes that are measured: what they take of CPU and memory, by what Linux says of them.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use anyhow::Context;
+
+/// The core of what is measured, and the one of everything else.
+const CORES: [&str; 2] = ["1", "0"];
+
+const KIB_PER_MIB: f64 = 1024.0;
+
+/// A process that ends with this value.
+pub struct Process(Child);
+
+impl Process {
+    /// Starts a program on the core that is kept for it.
+    pub fn start(program: &Path, prepare: impl FnOnce(&mut Command)) -> anyhow::Result<Self> {
+        let mut command = if two_cores() {
+            let mut command = Command::new("taskset");
+            command.args(["--cpu-list", CORES[0]]).arg(program);
+            command
+        } else {
+            Command::new(program)
+        };
+        prepare(&mut command);
+        let child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
+        Ok(Self(child))
+    }
+
+    /// This program, in another role. It says on its standard output how far it is.
+    pub fn role(arguments: &[&str]) -> anyhow::Result<Self> {
+        Self::start(&std::env::current_exe()?, |command| {
+            command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        })
+    }
+
+    /// Waits until it says something.
+    pub fn says(&mut self, wanted: &str) -> anyhow::Result<()> {
+        let output = self.0.stdout.as_mut().context("no standard output")?;
+        let mut line = String::new();
+        BufReader::with_capacity(1, output).read_line(&mut line)?;
+        anyhow::ensure!(line.trim_end() == wanted, "{wanted:?} was to come, and {line:?} came");
+        Ok(())
+    }
+
+    /// CPU time so far, seconds, by the name of the thread.
+    pub fn cpu_s(&self) -> anyhow::Result<BTreeMap<String, f64>> {
+        let mut threads = BTreeMap::new();
+        for task in std::fs::read_dir(format!("/proc/{}/task", self.0.id()))? {
+            let task = task?.path();
+            let name = std::fs::read_to_string(task.join("comm"))?.trim_end().to_owned();
+            let text = std::fs::read_to_string(task.join("schedstat"))?;
+            let nanos: f64 = text.split_whitespace().next().unwrap_or_default().parse()?;
+            *threads.entry(name).or_default() += nanos / 1e9;
+        }
+        Ok(threads)
+    }
+
+    /// A figure of its memory, MiB: `VmRSS` is what it has, `VmHWM` the most it ever had.
+    pub fn memory_mib(&self, what: &str) -> anyhow::Result<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(what)).with_context(|| format!("no {what}"))?;
+        let kib: f64 = line.trim_matches([':', ' ', '\t']).trim_end_matches(" kB").parse()?;
+        Ok(kib / KIB_PER_MIB)
+    }
+
+    /// Asks it to end in order, and waits until it has.
+    pub fn end(mut self) -> anyhow::Result<()> {
+        drop(self.0.stdin.take());
+        Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status()?;
+        self.0.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It has ended, or the bench gives up on it.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Keeps everything that is not measured off the core of what is.
+pub fn leave_a_core() -> anyhow::Result<()> {
+    if two_cores() {
+        let this = std::process::id().to_string();
+        Command::new("taskset").args(["--all-tasks", "--pid", "--cpu-list", CORES[1], &this]).stdout(Stdio::null()).status()?;
+    } else {
+        println!("no taskset, or a single core: the simulator competes with what is measured");
+    }
+    Ok(())
+}
+
+fn two_cores() -> bool {
+    let taskset = Command::new("taskset").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    taskset.is_ok_and(|status| status.success())
+        && std::fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| text.matches("processor\t").count() > 1)
+}

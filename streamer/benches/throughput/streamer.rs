@@ -1,0 +1,168 @@
+//! The streamer's own program, as it runs in its pod but for the API server: it records by the spec on its volume.
+
+use std::{
+    collections::BTreeMap,
+    io::{Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+use ib_gateway_sim::market::{Stream, tick::TickType};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::{
+    flood::{Meter, ROUNDS, Spent, TICKS},
+    gateway::{Gateway, five, hundred},
+    process::Process,
+    raw::Sample,
+    recorded::lost,
+    sample,
+};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_marketstream-streamer");
+
+/// Longest wait for anything.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Rare enough to cost nothing, often enough to see when a round ends.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long a program rests before its memory at rest is read.
+const SETTLE: Duration = Duration::from_secs(5);
+
+pub struct Measured {
+    pub flood: Spent,
+    /// CPU microseconds a tick of each thread, in the last round.
+    pub by_thread: BTreeMap<String, f64>,
+    pub rss_idle_mib: f64,
+    pub rss_peak_mib: f64,
+    pub lost: u64,
+    pub sample: Sample,
+}
+
+pub fn run() -> anyhow::Result<Measured> {
+    let sample = sample::take()?;
+    let gateway = Gateway::start()?;
+    let streamer = Streamer::start(&gateway, &five())?;
+    thread::sleep(SETTLE);
+    let rss_idle_mib = streamer.process.memory_mib("VmRSS")?;
+    let (mut rounds, mut last_second) = (Vec::new(), 0);
+    let mut by_thread = BTreeMap::new();
+    let ticks = u64::from(TICKS) * five().len() as u64;
+    for _ in 0..ROUNDS {
+        let before = streamer.ticks()?;
+        let meter = Meter::start(&streamer.process)?;
+        last_second = gateway.burst(&five(), TICKS)?;
+        streamer.until("the flood is recorded", |streamer| Ok(streamer.ticks()? >= before + ticks))?;
+        let (spent, threads) = meter.stop(&streamer.process, ticks)?;
+        rounds.push(spent);
+        by_thread = threads.into_iter().map(|(name, cpu_s)| (name, cpu_s * 1e6 / ticks as f64)).collect();
+    }
+    let rss_peak_mib = streamer.process.memory_mib("VmHWM")?;
+    let data = streamer.end()?;
+    let state = gateway.stop();
+    let lost = lost(data.path(), state.path(), last_second)?;
+    Ok(Measured { flood: Spent::best(&rounds), by_thread, rss_idle_mib, rss_peak_mib, lost, sample })
+}
+
+/// Memory with as many streams as a manifest may have, all of them flowing, MiB.
+pub fn rss_of_100_streams() -> anyhow::Result<f64> {
+    let gateway = Gateway::start()?;
+    let streamer = Streamer::start(&gateway, &hundred())?;
+    thread::sleep(SETTLE);
+    let rss = streamer.process.memory_mib("VmRSS")?;
+    streamer.end()?;
+    Ok(rss)
+}
+
+struct Streamer {
+    process: Process,
+    http: SocketAddr,
+    data: TempDir,
+}
+
+impl Streamer {
+    /// Starts it and waits until all streams flow.
+    fn start(gateway: &Gateway, streams: &[Stream]) -> anyhow::Result<Self> {
+        let data = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+        let folder = data.path().join(".marketstream");
+        std::fs::create_dir(&folder)?;
+        std::fs::write(folder.join("spec.json"), spec(gateway, streams).to_string())?;
+        let kubeconfig = data.path().join(".marketstream/kubeconfig");
+        std::fs::write(&kubeconfig, KUBECONFIG)?;
+        let http = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let process = Process::start(Path::new(PROGRAM), |command| {
+            command
+                .args(["--data-dir".as_ref(), data.path().as_os_str()])
+                .args(["--listen", &http.to_string(), "--name", "bench", "--pod-name", "bench-0"])
+                .args(["--pod-namespace", "bench", "--pod-uid", "bench"])
+                .env("KUBECONFIG", kubeconfig)
+                .env("RUST_LOG", "error");
+        })?;
+        let streamer = Self { process, http, data };
+        streamer.until("all streams flow", |streamer| {
+            let metrics = streamer.metrics().unwrap_or_default();
+            Ok(metrics.iter().filter(|(name, value)| name.contains("stream_state{") && name.contains("\"Flowing\"") && *value > 0.0).count() == streams.len())
+        })?;
+        Ok(streamer)
+    }
+
+    fn until(&self, what: &str, condition: impl Fn(&Self) -> anyhow::Result<bool>) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        while !condition(self)? {
+            anyhow::ensure!(begun.elapsed() < PATIENCE, "{what}: that did not happen");
+            thread::sleep(LOOK);
+        }
+        Ok(())
+    }
+
+    /// Ticks so far, of all streams.
+    fn ticks(&self) -> anyhow::Result<u64> {
+        let metrics = self.metrics()?;
+        let ticks = metrics.iter().filter(|(name, _)| name.starts_with("marketstream_streamer_ticks_total{"));
+        Ok(ticks.map(|(_, value)| *value).sum::<f64>() as u64)
+    }
+
+    fn metrics(&self) -> anyhow::Result<Vec<(String, f64)>> {
+        let mut socket = TcpStream::connect(self.http)?;
+        socket.write_all(b"GET /metrics HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer)?;
+        let lines = answer.lines().filter_map(|line| line.rsplit_once(' '));
+        Ok(lines.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?))).collect())
+    }
+
+    /// Ends it in order, with all ticks on the disk, and returns the data directory.
+    fn end(self) -> anyhow::Result<TempDir> {
+        self.process.end()?;
+        Ok(self.data)
+    }
+}
+
+/// An API server that is not there: recording starts from the spec on the volume.
+const KUBECONFIG: &str = "{apiVersion: v1, kind: Config, current-context: none, \
+    clusters: [{name: none, cluster: {server: 'http://127.0.0.1:9'}}], \
+    contexts: [{name: none, context: {cluster: none, user: none}}], users: [{name: none, user: {}}]}";
+
+fn spec(gateway: &Gateway, streams: &[Stream]) -> serde_json::Value {
+    let mut contracts = BTreeMap::<i32, Vec<&str>>::new();
+    for Stream { con_id, tick } in streams {
+        contracts.entry(*con_id).or_default().push(match tick {
+            TickType::Last => "Last",
+            TickType::AllLast => "AllLast",
+            TickType::BidAsk => "BidAsk",
+            TickType::MidPoint => "MidPoint",
+        });
+    }
+    let contracts: Vec<_> = contracts
+        .into_iter()
+        .map(|(con_id, ticks)| json!({"name": format!("c{con_id}"), "conId": con_id, "ticks": ticks}))
+        .collect();
+    json!({
+        "contracts": contracts,
+        "gateway": {"external": {"host": "127.0.0.1", "ports": [gateway.address().port()]}},
+        "limits": {"tickByTick": 100, "sameInstrumentSpacing": "0s"},
+        "backfill": {"enabled": false},
+    })
+}
