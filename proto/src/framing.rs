@@ -17,6 +17,9 @@ pub const HEADER_BYTES: usize = 4;
 /// Longest record. A tick takes less than 200 bytes; a longer length is not a length but a torn or foreign file.
 pub const MAX_RECORD_BYTES: usize = 64 * 1024;
 
+/// Most bytes that a record's number takes: two of the tag and ten of the value.
+const NUMBER_BYTES: usize = 12;
+
 /// Why a record cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
@@ -66,6 +69,31 @@ pub fn append(buffer: &mut Vec<u8>, tick: &TickMessage) -> Result<(), RecordSize
     buffer.extend_from_slice(&(bytes as u32).to_be_bytes());
     tick.encode_raw(buffer);
     Ok(())
+}
+
+/// Encodes a tick that has no number yet, without a frame, and returns how many bytes it took.
+///
+/// # Errors
+/// When the record would be empty, or longer than [`MAX_RECORD_BYTES`] with its number; nothing is appended then.
+pub fn encode_unnumbered(bodies: &mut Vec<u8>, tick: &TickMessage) -> Result<usize, RecordSize> {
+    let bytes = tick.encoded_len();
+    if bytes == 0 || bytes > MAX_RECORD_BYTES - NUMBER_BYTES {
+        return Err(RecordSize(bytes));
+    }
+    bodies.reserve(bytes);
+    tick.encode_raw(bodies);
+    Ok(bytes)
+}
+
+/// Frames what [`encode_unnumbered`] made, and numbers it. The number stands last, which only a tick with fields behind
+/// it shows (a fetched one, or one with a volume): readers of protobuf take fields in any order.
+pub fn append_numbered(buffer: &mut Vec<u8>, body: &[u8], sequence: u64) {
+    let number = TickMessage { sequence, ..TickMessage::default() };
+    let bytes = body.len() + number.encoded_len();
+    // At most MAX_RECORD_BYTES, so it fits.
+    buffer.extend_from_slice(&(bytes as u32).to_be_bytes());
+    buffer.extend_from_slice(body);
+    number.encode_raw(buffer);
 }
 
 /// A record that the framing cannot hold.

@@ -84,7 +84,9 @@ fn a_record_that_no_reader_would_take_is_not_written() {
     let mut buffer = Vec::new();
     let long = TickMessage { exchange: Some("x".repeat(MAX_RECORD_BYTES)), ..tick(1) };
     assert!(append(&mut buffer, &long).is_err());
+    assert!(encode_unnumbered(&mut buffer, &long).is_err());
     assert_eq!(append(&mut buffer, &TickMessage::default()), Err(RecordSize(0)));
+    assert_eq!(encode_unnumbered(&mut buffer, &TickMessage::default()), Err(RecordSize(0)));
     assert!(buffer.is_empty());
 }
 
@@ -94,6 +96,22 @@ proptest! {
         let bytes = framed(&ticks);
         let read: Result<Vec<_>, _> = Reader::new(bytes.as_slice()).collect();
         prop_assert_eq!(read.unwrap(), ticks);
+    }
+
+    #[test]
+    fn what_is_numbered_later_is_read_the_same(ticks in ticks(), sequence in any::<u64>()) {
+        let mut bytes = Vec::new();
+        for tick in &ticks {
+            let mut body = Vec::new();
+            let length = encode_unnumbered(&mut body, &TickMessage { sequence: 0, ..tick.clone() }).unwrap();
+            prop_assert_eq!(length, body.len());
+            append_numbered(&mut bytes, &body, sequence);
+        }
+        let numbered: Vec<_> = ticks.into_iter().map(|tick| TickMessage { sequence, ..tick }).collect();
+        // Byte for byte: none of them has a field behind the number.
+        prop_assert_eq!(&bytes, &framed(&numbered));
+        let read: Result<Vec<_>, _> = Reader::new(bytes.as_slice()).collect();
+        prop_assert_eq!(read.unwrap(), numbered);
     }
 
     /// Wherever a crash cuts the file, all whole records before it survive, and appending goes on behind them.

@@ -35,6 +35,9 @@ pub struct HourFile {
     pub kind: TickKind,
 }
 
+/// IBKR's times that the layout has a place for, in microseconds since 1970: to the end of the year 9999.
+pub const TIMES: std::ops::Range<i64> = 0..253_402_300_800_000_000;
+
 /// A moment that the layout has no place for: before the year 0 or after 9999.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is no time that a file can have")]

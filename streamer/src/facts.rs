@@ -48,12 +48,18 @@ pub struct Pulse {
 }
 
 impl Pulse {
-    /// A tick came. Returns whether the engine wants to hear of it.
+    /// A tick came and was kept. Returns whether the engine wants to hear of it.
     pub fn beat(&self, now: Now) -> bool {
+        self.flows(now);
+        self.ticks.fetch_add(1, Ordering::Relaxed);
+        // Only the engine sets it, so what is not set need not be cleared.
+        self.alert.load(Ordering::Relaxed) && self.alert.swap(false, Ordering::Relaxed)
+    }
+
+    /// A tick came.
+    pub fn flows(&self, now: Now) {
         self.last_mono.store(stamp(now), Ordering::Relaxed);
         self.last_wall.store(now.wall.as_microsecond(), Ordering::Relaxed);
-        self.ticks.fetch_add(1, Ordering::Relaxed);
-        self.alert.swap(false, Ordering::Relaxed)
     }
 
     /// IBKR's second of the tick that comes.

@@ -7,8 +7,9 @@ use std::{
     time::Duration,
 };
 
-use marketstream_proto::{TickMessage, framing, layout::HourFile};
+use marketstream_proto::{framing, layout::HourFile};
 
+use super::queue::MUCH;
 use crate::live::Hub;
 
 /// Appends to one file. Ticks wait in memory until [`flush`](Self::flush).
@@ -18,13 +19,16 @@ pub struct HourWriter {
     /// Length up to the last whole record that is known to be written; `None` before the first opening.
     length: Option<u64>,
     next_sequence: u64,
-    waiting: Vec<TickMessage>,
-    /// Encoded records whose write failed, or is under way.
+    /// Bodies of records without a number, one behind the other.
+    waiting: Vec<u8>,
+    /// How long each of them is.
+    lengths: Vec<usize>,
+    /// Framed records whose write failed, or is under way.
     unwritten: Vec<u8>,
-    /// How many records stand in `unwritten`.
-    records: usize,
+    /// How many bytes they had as bodies.
+    held: usize,
     unsynced: bool,
-    last_tick: Duration,
+    last_used: Duration,
 }
 
 impl HourWriter {
@@ -35,28 +39,35 @@ impl HourWriter {
             length: None,
             next_sequence: 1,
             waiting: Vec::new(),
+            lengths: Vec::new(),
             unwritten: Vec::new(),
-            records: 0,
+            held: 0,
             unsynced: false,
-            last_tick: Duration::ZERO,
+            last_used: Duration::ZERO,
         }
     }
 
-    pub fn take(&mut self, tick: TickMessage, now: Duration) {
-        self.waiting.push(tick);
-        self.last_tick = now;
+    /// Ticks come.
+    pub fn used(&mut self, now: Duration) {
+        self.last_used = now;
+    }
+
+    /// A record's body, without its number.
+    pub fn take(&mut self, body: &[u8]) {
+        self.waiting.extend_from_slice(body);
+        self.lengths.push(body.len());
     }
 
     /// Whether the file can be closed.
     pub fn is_idle(&self, now: Duration, after: Duration) -> bool {
-        let held = !self.waiting.is_empty() || self.records > 0 || self.unsynced;
-        !held && now.saturating_sub(self.last_tick) > after
+        let held = !self.waiting.is_empty() || !self.unwritten.is_empty() || self.unsynced;
+        !held && now.saturating_sub(self.last_used) > after
     }
 
-    /// Writes what waits, shows it to live readers, and returns how many records that were. After an error everything still waits, and the file
-    /// ends in a whole record, or is cut to one when it is opened again.
+    /// Writes what waits, shows it to live readers, and returns how many bytes of bodies that were. After an error
+    /// everything still waits, and the file ends in a whole record, or is cut to one before the next write.
     pub fn flush(&mut self, data_dir: &Path, live: &Hub) -> io::Result<usize> {
-        if self.waiting.is_empty() && self.records == 0 {
+        if self.waiting.is_empty() && self.unwritten.is_empty() {
             return Ok(0);
         }
         let path = self.name.path().map_err(io::Error::other)?;
@@ -65,26 +76,31 @@ impl HourWriter {
             Some(file) => file,
             None => self.open(&path).map_err(|error| named(&path, &error))?,
         };
-        // Encoded only now, since the sequence goes on from what the file holds.
-        for mut tick in self.waiting.drain(..) {
-            tick.sequence = self.next_sequence;
-            match framing::append(&mut self.unwritten, &tick) {
-                Ok(()) => self.next_sequence += 1,
-                // Over 64 KiB: no tick is, so there is nothing to keep.
-                Err(error) => tracing::error!(%error, "a tick was dropped"),
-            }
-            self.records += 1;
+        // Numbered only now, since the sequence goes on from what the file holds.
+        let mut rest = self.waiting.as_slice();
+        for length in self.lengths.drain(..) {
+            let (body, behind) = rest.split_at(length);
+            framing::append_numbered(&mut self.unwritten, body, self.next_sequence);
+            self.next_sequence += 1;
+            rest = behind;
         }
+        self.held += self.waiting.len();
+        self.waiting.clear();
         if let Err(error) = file.write_all(&self.unwritten) {
-            // Part of a record may stand in the file. The handle is given up: opening cuts it to `length`.
+            // Part of a record may stand in the file. If it cannot be cut off, opening does that.
+            self.file = cut(file, self.length).ok();
             return Err(named(&path, &error));
         }
         self.length = self.length.map(|length| length + self.unwritten.len() as u64);
         live.wrote(self.name, &self.unwritten);
         self.unwritten.clear();
+        for buffer in [&mut self.waiting, &mut self.unwritten] {
+            // After a stall the room that it took is given back.
+            buffer.shrink_to(MUCH);
+        }
         self.unsynced = true;
         self.file = Some(file);
-        Ok(std::mem::take(&mut self.records))
+        Ok(std::mem::take(&mut self.held))
     }
 
     pub fn sync(&mut self) -> io::Result<()> {
@@ -105,13 +121,10 @@ impl HourWriter {
         }
         match self.length {
             // Whole records of a write that failed half-way would be written twice.
-            Some(length) if found.kept > length => {
-                file.set_len(length)?;
-                file.seek(SeekFrom::Start(length))?;
-            }
+            Some(length) if found.kept > length => file = cut(file, Some(length))?,
             _ => {
                 self.length = Some(found.kept);
-                if self.records == 0 {
+                if self.unwritten.is_empty() {
                     self.next_sequence = found.last_sequence + 1;
                 }
             }
@@ -120,6 +133,14 @@ impl HourWriter {
         File::open(&folder)?.sync_all()?;
         Ok(file)
     }
+}
+
+/// The file without what stands behind `length`, ready to be appended to.
+fn cut(mut file: File, length: Option<u64>) -> io::Result<File> {
+    let length = length.ok_or(io::ErrorKind::NotFound)?;
+    file.set_len(length)?;
+    file.seek(SeekFrom::Start(length))?;
+    Ok(file)
 }
 
 fn named(path: &Path, error: &io::Error) -> io::Error {

@@ -2,15 +2,12 @@
 //! session, and a broken one never stops it.
 
 mod file;
+mod queue;
 mod writer;
 
 use std::{
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-        mpsc,
-    },
+    sync::Arc,
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -19,12 +16,11 @@ use marketstream_crds::{Storage, StorageStatus};
 use marketstream_proto::TickMessage;
 use tokio::sync::watch;
 
-use self::writer::Writer;
+use self::{
+    queue::{Batch, MUCH, Queue},
+    writer::Writer,
+};
 use crate::{clock::Clock, facts::Heart, live::Hub};
-
-/// Ticks that may wait for the recorder: ten seconds of the busiest session ever seen (10,000 ticks a second), and at
-/// some 300 bytes each well within the pod's memory.
-const MAX_QUEUED: usize = 100_000;
 
 /// How often the disk is bothered (`spec.storage`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,32 +37,16 @@ impl From<&Storage> for Cadence {
     }
 }
 
-enum Order {
-    Tick(TickMessage),
-    Cadence(Cadence),
-    Stop,
-}
-
 /// Where subscriptions put their ticks.
 #[derive(Clone, Debug)]
-pub struct Feed {
-    orders: mpsc::Sender<Order>,
-    queued: Arc<AtomicUsize>,
-    overflow: Arc<AtomicUsize>,
-}
+pub struct Feed(Arc<Queue>);
 
 impl Feed {
-    /// Hands a tick over, without waiting. When the recorder is far behind, the tick is dropped and counted.
-    pub fn tick(&self, tick: TickMessage) {
-        if self.queued.load(Ordering::Relaxed) >= MAX_QUEUED {
-            self.overflow.fetch_add(1, Ordering::Relaxed);
-            return;
-        }
-        self.queued.fetch_add(1, Ordering::Relaxed);
-        if self.orders.send(Order::Tick(tick)).is_err() {
-            // The recorder thread has died, which the liveness probe reports.
-            self.overflow.fetch_add(1, Ordering::Relaxed);
-        }
+    /// Hands a tick over, without waiting. Returns whether it was taken: it is not when the recorder is far behind or the
+    /// disk refuses writes, or when the tick has no place in the layout. Whoever hands it over reports the loss as a gap.
+    #[must_use = "a tick that was not taken is a gap"]
+    pub fn tick(&self, tick: &TickMessage) -> bool {
+        self.0.push(tick)
     }
 
     /// Ticks that wait for the recorder.
@@ -77,8 +57,13 @@ impl Feed {
 
     /// Changes how often the disk is bothered.
     pub fn cadence(&self, cadence: Cadence) {
-        // A dead recorder needs no cadence.
-        let _ = self.orders.send(Order::Cadence(cadence));
+        self.0.set_cadence(cadence);
+    }
+
+    /// Bytes that wait for the recorder, and how many may.
+    #[must_use]
+    pub fn fill(&self) -> (usize, usize) {
+        (self.0.bytes(), queue::MAX_BYTES)
     }
 }
 
@@ -97,15 +82,14 @@ impl Recorder {
     /// # Errors
     /// When no thread can be started.
     pub fn start(data_dir: PathBuf, cadence: Cadence, clock: Clock, heart: Arc<Heart>) -> std::io::Result<Self> {
-        let (orders, inbox) = mpsc::channel();
-        let feed = Feed { orders, queued: Arc::default(), overflow: Arc::default() };
+        let queue = Arc::<Queue>::default();
+        let feed = Feed(queue.clone());
         let (report, storage) = watch::channel(StorageStatus { writable: true, ..StorageStatus::default() });
-        let (queued, overflow) = (feed.queued.clone(), feed.overflow.clone());
         let live = Arc::<Hub>::default();
         let readers = live.clone();
         let thread = thread::Builder::new().name("recorder".to_owned()).spawn(move || {
-            let mut writer = Writer::new(data_dir, cadence, clock, report, overflow, readers);
-            run(&inbox, &queued, &mut writer, &heart);
+            let mut writer = Writer::new(data_dir, cadence, clock, report, readers);
+            run(&queue, &mut writer, &heart);
         })?;
         Ok(Self { thread, feed, storage, live })
     }
@@ -130,35 +114,26 @@ impl Recorder {
 
     /// Writes and syncs what has come so far, then ends. Blocks as long as the disk takes.
     pub fn stop(self) {
-        let _ = self.feed.orders.send(Order::Stop);
+        self.feed.0.stop();
         if self.thread.join().is_err() {
             tracing::error!("the recorder had died");
         }
     }
 }
 
-fn run(inbox: &mpsc::Receiver<Order>, queued: &AtomicUsize, writer: &mut Writer, heart: &Heart) {
+fn run(queue: &Queue, writer: &mut Writer, heart: &Heart) {
+    let mut batch = Batch::default();
     loop {
         heart.beat();
-        let mut order = match inbox.recv_timeout(writer.rest()) {
-            Ok(order) => Some(order),
-            Err(mpsc::RecvTimeoutError::Timeout) => None,
-            Err(mpsc::RecvTimeoutError::Disconnected) => Some(Order::Stop),
-        };
-        // A whole burst is taken before the clock is looked at, but never so much that a flush is late for long.
-        for _ in 0..1_000 {
-            match order {
-                Some(Order::Tick(tick)) => {
-                    queued.fetch_sub(1, Ordering::Relaxed);
-                    writer.take(tick);
-                }
-                Some(Order::Cadence(cadence)) => writer.set_cadence(cadence),
-                Some(Order::Stop) => return writer.finish(),
-                None => break,
-            }
-            order = inbox.try_recv().ok();
+        queue.take(&mut batch, writer.rest(), writer.has_room());
+        if let Some(cadence) = batch.cadence() {
+            writer.set_cadence(cadence);
         }
-        writer.turn();
+        writer.take(&batch);
+        if batch.is_last() {
+            return writer.finish(queue.refused());
+        }
+        writer.turn(batch.bytes() >= MUCH, queue.refused());
     }
 }
 

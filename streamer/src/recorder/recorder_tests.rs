@@ -44,11 +44,11 @@ fn ticks_go_to_the_file_of_their_hour_and_the_sequence_goes_on_after_a_restart()
     let data = tempfile::tempdir().unwrap();
     let recorder = start(data.path());
     for (second, price) in [(HOUR, 1.0), (HOUR + 3599, 2.0), (HOUR + 3600, 3.0), (HOUR + 3599, 4.0)] {
-        recorder.feed().tick(tick(second, price));
+        assert!(recorder.feed().tick(&tick(second, price)));
     }
     recorder.stop();
     let recorder = start(data.path());
-    recorder.feed().tick(tick(HOUR, 5.0));
+    assert!(recorder.feed().tick(&tick(HOUR, 5.0)));
     recorder.stop();
     assert_eq!(read(&path(data.path(), HOUR)), [(1, 1.0), (2, 2.0), (3, 4.0), (4, 5.0)]);
     assert_eq!(read(&path(data.path(), HOUR + 3600)), [(1, 3.0)]);
@@ -58,12 +58,12 @@ fn ticks_go_to_the_file_of_their_hour_and_the_sequence_goes_on_after_a_restart()
 fn a_torn_tail_is_cut_before_anything_is_appended() {
     let data = tempfile::tempdir().unwrap();
     let recorder = start(data.path());
-    recorder.feed().tick(tick(HOUR, 1.0));
+    assert!(recorder.feed().tick(&tick(HOUR, 1.0)));
     recorder.stop();
     let path = path(data.path(), HOUR);
     fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(&[0, 0, 0, 40, 8, 1]).unwrap();
     let recorder = start(data.path());
-    recorder.feed().tick(tick(HOUR, 2.0));
+    assert!(recorder.feed().tick(&tick(HOUR, 2.0)));
     recorder.stop();
     assert_eq!(read(&path), [(1, 1.0), (2, 2.0)]);
 }
@@ -75,11 +75,11 @@ fn a_refused_write_is_reported_and_caught_up_on() {
     let block = data.path().join("2026");
     fs::write(&block, "").unwrap();
     let recorder = start(data.path());
-    recorder.feed().tick(tick(HOUR, 1.0));
+    assert!(recorder.feed().tick(&tick(HOUR, 1.0)));
     let storage = recorder.storage();
     until("the error is reported", || !storage.borrow().writable);
     assert!(storage.borrow().message.as_deref().is_some_and(|message| message.contains("7_last")));
-    recorder.feed().tick(tick(HOUR + 1, 2.0));
+    assert!(recorder.feed().tick(&tick(HOUR + 1, 2.0)));
     fs::remove_file(&block).unwrap();
     until("the volume works again", || storage.borrow().writable);
     recorder.stop();
@@ -91,7 +91,7 @@ fn a_refused_write_is_reported_and_caught_up_on() {
 fn a_tick_without_a_place_is_counted() {
     let data = tempfile::tempdir().unwrap();
     let recorder = start(data.path());
-    recorder.feed().tick(TickMessage { tt: "foreign".to_owned(), ..tick(HOUR, 1.0) });
+    assert!(!recorder.feed().tick(&TickMessage { tt: "foreign".to_owned(), ..tick(HOUR, 1.0) }));
     let storage = recorder.storage();
     until("the tick is counted", || storage.borrow().dropped == 1);
     assert!(storage.borrow().writable);
@@ -102,7 +102,7 @@ fn a_tick_without_a_place_is_counted() {
 fn ticks_reach_the_disk_while_it_runs() {
     let data = tempfile::tempdir().unwrap();
     let recorder = start(data.path());
-    recorder.feed().tick(tick(HOUR, 1.0));
+    assert!(recorder.feed().tick(&tick(HOUR, 1.0)));
     let path = path(data.path(), HOUR);
     until("the tick is flushed", || fs::metadata(&path).is_ok_and(|file| file.len() > 0));
     recorder.stop();

@@ -4,26 +4,27 @@ use std::{
     collections::BTreeMap,
     io,
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
 use marketstream_crds::StorageStatus;
-use marketstream_proto::{TickKind, TickMessage, layout::HourFile};
+use marketstream_proto::layout::HourFile;
 use tokio::sync::watch;
 
-use super::{Cadence, file::HourWriter};
+use super::{
+    Cadence,
+    file::HourWriter,
+    queue::{Batch, MAX_BYTES},
+};
 use crate::{
     clock::Clock,
     live::Hub,
     status::{seconds, text},
 };
 
-/// Ticks that are held while the disk refuses them; what comes on top is dropped and counted.
-const MAX_HELD: usize = 100_000;
+/// Bytes that are held while the disk refuses them; what comes on top waits in the queue, and is refused there.
+const MAX_HELD: usize = MAX_BYTES;
 /// Least pause before a refused write is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 /// A file that got nothing for so long is closed; a straggler opens it again.
@@ -43,9 +44,8 @@ pub struct Writer {
     files: BTreeMap<HourFile, HourWriter>,
     flush_at: Duration,
     sync_at: Duration,
+    /// Bytes that are not written.
     held: usize,
-    dropped: usize,
-    overflow: Arc<AtomicUsize>,
     /// Since when writes fail.
     failing: Option<Duration>,
     report: watch::Sender<StorageStatus>,
@@ -58,7 +58,6 @@ impl Writer {
         cadence: Cadence,
         clock: Clock,
         report: watch::Sender<StorageStatus>,
-        overflow: Arc<AtomicUsize>,
         live: Arc<Hub>,
     ) -> Self {
         let now = clock.mono();
@@ -71,8 +70,6 @@ impl Writer {
             flush_at,
             sync_at,
             held: 0,
-            dropped: 0,
-            overflow,
             failing: None,
             report,
             live,
@@ -91,19 +88,23 @@ impl Writer {
         self.flush_at.min(self.sync_at).saturating_sub(self.clock.mono()).min(LONGEST_REST)
     }
 
-    pub fn take(&mut self, tick: TickMessage) {
-        let file = TickKind::parse(&tick.tt).map(|kind| HourFile::of_tick(tick.cid, kind, tick.ts));
-        let Some(file) = file.filter(|file| file.path().is_ok()) else {
-            self.dropped += 1;
-            return;
-        };
-        if self.held >= MAX_HELD {
-            self.dropped += 1;
-            return;
-        }
-        self.held += 1;
+    /// Whether more can be held.
+    pub fn has_room(&self) -> bool {
+        self.held < MAX_HELD
+    }
+
+    pub fn take(&mut self, batch: &Batch) {
         let now = self.clock.mono();
-        self.files.entry(file).or_insert_with(|| HourWriter::new(file)).take(tick, now);
+        let mut records = batch.records().peekable();
+        // Ticks of one stream come in groups: each group finds its file once.
+        while let Some((name, _)) = records.peek().copied() {
+            let file = self.files.entry(name).or_insert_with(|| HourWriter::new(name));
+            file.used(now);
+            while let Some((_, body)) = records.next_if(|(next, _)| *next == name) {
+                file.take(body);
+            }
+        }
+        self.held += batch.bytes();
     }
 
     /// Live readers see what is written: while there are any, it is written sooner.
@@ -111,33 +112,33 @@ impl Writer {
         if self.live.is_heard() { self.cadence.flush.min(LIVE_FLUSH) } else { self.cadence.flush }
     }
 
-    /// Does what is due.
-    pub fn turn(&mut self) {
+    /// Does what is due. With `much` a flush is; `refused` ticks were not taken so far.
+    pub fn turn(&mut self, much: bool, refused: u64) {
         let now = self.clock.mono();
-        if now >= self.flush_at {
+        if now >= self.flush_at || (much && self.failing.is_none()) {
             self.flush_at = now + self.flush_pause();
             let outcome = self.flush();
             if outcome.is_err() {
                 self.flush_at = self.flush_at.max(now + RETRY);
             }
-            self.report(outcome);
+            self.report(outcome, refused);
         }
         if now >= self.sync_at {
             self.sync_at = now + self.cadence.sync;
             if let Err(error) = self.sync() {
-                self.report(Err(error));
+                self.report(Err(error), refused);
             }
             self.files.retain(|_, file| !file.is_idle(now, CLOSE_AFTER));
         }
     }
 
     /// Writes and syncs everything, for the end of the process.
-    pub fn finish(&mut self) {
+    pub fn finish(&mut self, refused: u64) {
         let outcome = self.flush().and_then(|()| self.sync());
         if let Err(error) = &outcome {
-            tracing::error!(%error, ticks = self.held, "the last ticks could not be written");
+            tracing::error!(%error, bytes = self.held, "the last ticks could not be written");
         }
-        self.report(outcome);
+        self.report(outcome, refused);
     }
 
     /// Every file is tried, even when one fails; the first error is returned.
@@ -161,14 +162,13 @@ impl Writer {
         outcome
     }
 
-    fn report(&mut self, outcome: io::Result<()>) {
-        let dropped = self.dropped + self.overflow.load(Ordering::Relaxed);
+    fn report(&mut self, outcome: io::Result<()>, refused: u64) {
         let now = self.clock.mono();
         self.failing = outcome.is_err().then(|| self.failing.unwrap_or(now));
         let status = StorageStatus {
             writable: outcome.is_ok(),
             failing_seconds: self.failing.map_or(0.0, |since| seconds(now.saturating_sub(since))),
-            dropped: i64::try_from(dropped).unwrap_or(i64::MAX),
+            dropped: i64::try_from(refused).unwrap_or(i64::MAX),
             message: outcome.err().map(|error| text(&error.to_string())),
         };
         self.report.send_if_modified(|known| {

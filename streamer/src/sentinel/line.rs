@@ -148,7 +148,8 @@ impl Task {
             // IBKR gives no time.
             ..self.record(TickKind::QuoteL1, now.wall.as_microsecond(), now)
         };
-        self.feed.tick(tick);
+        // One that is refused is counted; samples have no history that could fill the gap.
+        let _ = self.feed.tick(&tick);
         self.beat(&self.quotes, now);
     }
 
@@ -161,7 +162,8 @@ impl Task {
             volume: Some(trade.volume),
             ..self.record(TickKind::RtVolume, trade.at_ms.saturating_mul(MICROS_PER_MILLI), now)
         };
-        self.feed.tick(tick);
+        // One that is refused is counted; samples have no history that could fill the gap.
+        let _ = self.feed.tick(&tick);
         self.beat(&self.trades, now);
     }
 

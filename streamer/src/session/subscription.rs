@@ -16,10 +16,11 @@ use ibapi::{
     subscriptions::SubscriptionItem,
 };
 use marketstream_crds::TickType;
-use marketstream_proto::{TickKind, TickMessage, layout::MICROS_PER_SECOND};
+use marketstream_proto::{TickMessage, layout::MICROS_PER_SECOND};
 use tokio::sync::mpsc::Sender;
 
 use crate::{
+    cli::stored_kind,
     clock::Clock,
     engine::Event,
     facts::{Counters, Pulse},
@@ -83,8 +84,8 @@ impl Task {
     pub async fn run(self) {
         let builder = self.client.tick_by_tick(&self.contract, 0);
         let end = match self.key.tick {
-            TickType::Last => self.open(builder.last(), |tick| trade(tick, TickKind::Last)).await,
-            TickType::AllLast => self.open(builder.all_last(), |tick| trade(tick, TickKind::AllLast)).await,
+            TickType::Last => self.open(builder.last(), trade).await,
+            TickType::AllLast => self.open(builder.all_last(), trade).await,
             TickType::BidAsk => self.open(builder.bid_ask(IgnoreSize::No), bid_ask).await,
             TickType::MidPoint => self.open(builder.mid_point(), mid_point).await,
         };
@@ -95,7 +96,7 @@ impl Task {
     async fn open<S, T>(
         &self,
         request: impl Future<Output = Result<S, Error>>,
-        record: impl Fn(T) -> TickMessage,
+        fill: impl Fn(T, &mut TickMessage),
     ) -> End
     where
         S: Stream<Item = Result<SubscriptionItem<T>, Error>> + Unpin,
@@ -105,10 +106,18 @@ impl Task {
             Ok(Err(error)) => return end_of(&error),
             Err(_) => return End::Unsent,
         };
+        // One record for all ticks: what does not change in it, its type's name above all, is made once.
+        let mut record = TickMessage {
+            cid: self.contract.contract_id,
+            tt: stored_kind(self.key.tick).as_str().to_owned(),
+            ..TickMessage::default()
+        };
+        let mut losing = false;
         while let Some(item) = subscription.next().await {
             match item {
                 Ok(SubscriptionItem::Data(tick)) => {
-                    if let Err(implausible) = self.tick(record(tick)) {
+                    fill(tick, &mut record);
+                    if let Err(implausible) = self.tick(&mut record, &mut losing) {
                         return End::Corrupt(implausible.to_string());
                     }
                 }
@@ -131,24 +140,30 @@ impl Task {
         End::Broken("the stream ended without a reason".to_owned())
     }
 
-    fn tick(&self, mut tick: TickMessage) -> Result<(), Implausible> {
-        let second = tick.ts.div_euclid(MICROS_PER_SECOND);
+    /// Records a tick. `losing` says that the last one was not taken, and so that the gap is known.
+    fn tick(&self, tick: &mut TickMessage, losing: &mut bool) -> Result<(), Implausible> {
         let now = self.clock.now();
         tick.st = now.wall.as_microsecond();
-        tick.cid = self.contract.contract_id;
         let level = self.line.as_ref().and_then(|line| plausible::level(&line.lock(), now.mono));
-        if let Err(implausible) = plausible::check(&tick, level, now.wall.as_second()) {
+        if let Err(implausible) = plausible::check(tick, level, now.wall.as_second()) {
             let reason = implausible.to_string();
             self.pulse.corrupt(now, &reason);
-            self.quarantine.put(&self.key, &tick, &reason, now.wall);
+            self.quarantine.put(&self.key, tick, &reason, now.wall);
             return Err(implausible);
         }
         if self.pulse.is_delayed() {
             self.pulse.delayed(false);
         }
-        self.feed.tick(tick);
-        self.pulse.at_second(second);
-        if self.pulse.beat(now) {
+        if !self.feed.tick(tick) {
+            // The stream flows, only its ticks are lost: the gap begins behind the last one that was kept.
+            self.pulse.flows(now);
+            // A full queue of events has the next lost tick tell.
+            *losing = *losing || self.events.try_send(Event::Lagged { key: self.key.clone() }).is_ok();
+            return Ok(());
+        }
+        self.pulse.at_second(tick.ts.div_euclid(MICROS_PER_SECOND));
+        let regained = std::mem::take(losing);
+        if self.pulse.beat(now) || regained {
             // A full queue has the next tick tell.
             if self.events.try_send(Event::Tick { key: self.key.clone() }).is_err() {
                 self.pulse.alert.store(true, Ordering::Relaxed);
@@ -168,35 +183,32 @@ pub(crate) fn end_of(error: &Error) -> End {
     }
 }
 
-fn record(kind: TickKind, second: i64) -> TickMessage {
-    TickMessage { ts: second.saturating_mul(MICROS_PER_SECOND), tt: kind.as_str().to_owned(), ..TickMessage::default() }
+fn time(time: time::OffsetDateTime) -> i64 {
+    time.unix_timestamp().saturating_mul(MICROS_PER_SECOND)
 }
 
-fn trade(tick: Trade, kind: TickKind) -> TickMessage {
+fn trade(tick: Trade, record: &mut TickMessage) {
     let text = |text: String| Some(text).filter(|text| !text.is_empty());
-    TickMessage {
-        p: Some(tick.price),
-        s: Some(tick.size),
-        exchange: text(tick.exchange),
-        conditions: text(tick.special_conditions),
-        past_limit: tick.trade_attribute.past_limit.then_some(true),
-        upt: tick.trade_attribute.unreported.then_some(true),
-        ..record(kind, tick.time.unix_timestamp())
-    }
+    record.ts = time(tick.time);
+    record.p = Some(tick.price);
+    record.s = Some(tick.size);
+    record.exchange = text(tick.exchange);
+    record.conditions = text(tick.special_conditions);
+    record.past_limit = tick.trade_attribute.past_limit.then_some(true);
+    record.upt = tick.trade_attribute.unreported.then_some(true);
 }
 
-fn bid_ask(tick: BidAsk) -> TickMessage {
-    TickMessage {
-        bp: Some(tick.bid_price),
-        bs: Some(tick.bid_size),
-        ap: Some(tick.ask_price),
-        r#as: Some(tick.ask_size),
-        bpl: tick.bid_ask_attribute.bid_past_low.then_some(true),
-        aph: tick.bid_ask_attribute.ask_past_high.then_some(true),
-        ..record(TickKind::BidAsk, tick.time.unix_timestamp())
-    }
+fn bid_ask(tick: BidAsk, record: &mut TickMessage) {
+    record.ts = time(tick.time);
+    record.bp = Some(tick.bid_price);
+    record.bs = Some(tick.bid_size);
+    record.ap = Some(tick.ask_price);
+    record.r#as = Some(tick.ask_size);
+    record.bpl = tick.bid_ask_attribute.bid_past_low.then_some(true);
+    record.aph = tick.bid_ask_attribute.ask_past_high.then_some(true);
 }
 
-fn mid_point(tick: MidPoint) -> TickMessage {
-    TickMessage { mp: Some(tick.mid_point), ..record(TickKind::MidPoint, tick.time.unix_timestamp()) }
+fn mid_point(tick: MidPoint, record: &mut TickMessage) {
+    record.ts = time(tick.time);
+    record.mp = Some(tick.mid_point);
 }

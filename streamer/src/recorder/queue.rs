@@ -1,0 +1,205 @@
+//! Ticks on their way from the session to the recorder: encoded at once into one buffer, which is bounded in bytes. No
+//! tick costs an allocation, and none wakes the recorder unless much waits.
+
+use std::{
+    sync::{
+        Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use marketstream_proto::{
+    TickKind, TickMessage, framing,
+    layout::{HourFile, TIMES},
+};
+
+use super::Cadence;
+
+/// Bytes that may wait: some 100,000 ticks, ten seconds of the busiest session ever seen (10,000 ticks a second).
+pub const MAX_BYTES: usize = 8 * 1024 * 1024;
+/// When so much waits, it is written before its time: enough for a write to be worth its system call, little enough to
+/// stay in a processor's cache.
+pub const MUCH: usize = 256 * 1024;
+
+/// What waits, and what it waits for.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Which file each record belongs to, and how many of `bodies`' bytes it has.
+    heads: Vec<(HourFile, usize)>,
+    /// The records, encoded without frame and number.
+    bodies: Vec<u8>,
+    cadence: Option<Cadence>,
+    stop: bool,
+}
+
+impl Batch {
+    /// The records in the order they came.
+    pub fn records(&self) -> impl Iterator<Item = (HourFile, &[u8])> {
+        let mut rest = self.bodies.as_slice();
+        self.heads.iter().map(move |(file, bytes)| {
+            let (body, behind) = rest.split_at(*bytes);
+            rest = behind;
+            (*file, body)
+        })
+    }
+
+    /// Bytes of all records.
+    pub fn bytes(&self) -> usize {
+        self.bodies.len()
+    }
+
+    /// A new rhythm, if one was set.
+    pub fn cadence(&self) -> Option<Cadence> {
+        self.cadence
+    }
+
+    /// Whether this is the end.
+    pub fn is_last(&self) -> bool {
+        self.stop
+    }
+
+    fn clear(&mut self) {
+        self.heads.clear();
+        self.bodies.clear();
+        // After a stall the room that it took is given back.
+        self.heads.shrink_to(2 * MUCH / MIN_RECORD);
+        self.bodies.shrink_to(2 * MUCH);
+        self.cadence = None;
+        self.stop = false;
+    }
+}
+
+/// No record of a real tick is smaller, bytes.
+const MIN_RECORD: usize = 32;
+
+/// The queue.
+#[derive(Debug, Default)]
+pub struct Queue {
+    waiting: Mutex<Batch>,
+    filled: Condvar,
+    refused: AtomicU64,
+}
+
+impl Queue {
+    /// Appends a tick. False if it was refused: the queue is full, or the layout has no place for such a tick.
+    pub fn push(&self, tick: &TickMessage) -> bool {
+        let pushed = TickKind::parse(&tick.tt)
+            .filter(|_| TIMES.contains(&tick.ts))
+            .is_some_and(|kind| self.append(HourFile::of_tick(tick.cid, kind, tick.ts), tick));
+        if !pushed {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        pushed
+    }
+
+    fn append(&self, file: HourFile, tick: &TickMessage) -> bool {
+        let mut waiting = self.lock();
+        let before = waiting.bodies.len();
+        if before >= MAX_BYTES {
+            return false;
+        }
+        let Ok(bytes) = framing::encode_unnumbered(&mut waiting.bodies, tick) else { return false };
+        waiting.heads.push((file, bytes));
+        if before < MUCH && before + bytes >= MUCH {
+            self.filled.notify_one();
+        }
+        true
+    }
+
+    pub fn set_cadence(&self, cadence: Cadence) {
+        self.lock().cadence = Some(cadence);
+        self.filled.notify_one();
+    }
+
+    pub fn stop(&self) {
+        self.lock().stop = true;
+        self.filled.notify_one();
+    }
+
+    /// Ticks that were refused so far.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that wait.
+    pub fn bytes(&self) -> usize {
+        self.lock().bytes()
+    }
+
+    /// Takes all that waits into `batch`, after at most `rest`, sooner when much waits. Without `room` only orders are
+    /// taken, so that ticks wait here, where their number is bounded.
+    pub fn take(&self, batch: &mut Batch, rest: Duration, room: bool) {
+        batch.clear();
+        let waiting = self.lock();
+        let idle = |waiting: &mut Batch| {
+            !waiting.stop && waiting.cadence.is_none() && !(room && waiting.bodies.len() >= MUCH)
+        };
+        let outcome = self.filled.wait_timeout_while(waiting, rest, idle);
+        let mut waiting = outcome.unwrap_or_else(PoisonError::into_inner).0;
+        if room || waiting.stop {
+            std::mem::swap(&mut *waiting, batch);
+        } else {
+            batch.cadence = waiting.cadence.take();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Batch> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tick() -> TickMessage {
+        TickMessage { ts: 1_795_467_600_000_000, cid: 7, tt: "last".to_owned(), p: Some(1.0), ..TickMessage::default() }
+    }
+
+    #[test]
+    fn a_full_queue_refuses_and_counts_and_takes_again_when_it_was_emptied() {
+        let queue = Queue::default();
+        let mut taken = 0_u64;
+        while queue.push(&tick()) {
+            taken += 1;
+        }
+        assert!(queue.bytes() >= MAX_BYTES && queue.bytes() < MAX_BYTES + 100);
+        assert_eq!(queue.refused(), 1);
+        let mut batch = Batch::default();
+        queue.take(&mut batch, Duration::ZERO, false);
+        assert_eq!(batch.records().count(), 0, "without room they wait");
+        queue.take(&mut batch, Duration::ZERO, true);
+        assert_eq!(batch.records().count() as u64, taken);
+        assert!(queue.push(&tick()));
+        queue.take(&mut batch, Duration::ZERO, true);
+        assert!(batch.bodies.capacity() <= 2 * MUCH, "the room of a stall is given back");
+    }
+
+    #[test]
+    fn what_the_layout_has_no_place_for_is_refused() {
+        let queue = Queue::default();
+        for wrong in [
+            TickMessage { tt: "quotes".to_owned(), ..tick() },
+            TickMessage { ts: -1, ..tick() },
+            TickMessage { ts: TIMES.end, ..tick() },
+            TickMessage { exchange: Some("x".repeat(framing::MAX_RECORD_BYTES)), ..tick() },
+        ] {
+            assert!(!queue.push(&wrong));
+        }
+        assert_eq!((queue.refused(), queue.bytes()), (4, 0));
+    }
+
+    #[test]
+    fn orders_wake_the_recorder_at_once() {
+        let queue = Queue::default();
+        let mut batch = Batch::default();
+        let long = Duration::from_secs(600);
+        queue.set_cadence(Cadence { flush: long, sync: long });
+        queue.take(&mut batch, long, false);
+        assert_eq!(batch.cadence().map(|cadence| cadence.flush), Some(long));
+        queue.stop();
+        queue.take(&mut batch, long, false);
+        assert!(batch.is_last());
+    }
+}
