@@ -64,9 +64,12 @@ pub fn hundred() -> Vec<Stream> {
     let now = jiff::Timestamp::now();
     let catalog = Catalog::on(now.to_zoned(jiff::tz::TimeZone::UTC).date());
     let quiet = [THIN_CON_ID, HALT_CON_ID, HALTED_CON_ID];
-    let lively = catalog.contracts().iter().rev();
-    lively
-        .filter(|contract| !quiet.contains(&contract.con_id) && !contract.expired_at(now.as_second()))
+    let mut contracts: Vec<_> = catalog.contracts().iter().collect();
+    contracts.retain(|contract| !quiet.contains(&contract.con_id) && !contract.expired_at(now.as_second()));
+    // The liveliest ones: all are to flow soon.
+    contracts.sort_by(|one, other| other.trades_per_second.total_cmp(&one.trades_per_second));
+    contracts
+        .into_iter()
         .flat_map(|contract| EVERY_KIND.map(|tick| Stream { con_id: contract.con_id, tick }))
         .take(100)
         .collect()

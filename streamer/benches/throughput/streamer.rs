@@ -98,7 +98,7 @@ impl Streamer {
                 .args(["--listen", &http.to_string(), "--name", "bench", "--pod-name", "bench-0"])
                 .args(["--pod-namespace", "bench", "--pod-uid", "bench"])
                 .env("KUBECONFIG", kubeconfig)
-                .env("RUST_LOG", "error");
+                .env("RUST_LOG", "off");
         })?;
         let streamer = Self { process, http, data };
         streamer.until("all streams flow", |streamer| {
