@@ -64,7 +64,10 @@ fn measure() -> anyhow::Result<()> {
         "ratio_to_raw": raw.cpu_us_per_tick() / streamer.flood.cpu_us_per_tick(),
         "ratio_to_bare_ibapi": alone.cpu_us_per_tick() / streamer.flood.cpu_us_per_tick(),
     });
-    print(&figures, [("streamer", &streamer.flood), ("ibapi alone, no recording", &alone), ("raw bytes to a file", &raw)]);
+    print(
+        &figures,
+        [("streamer", &streamer.flood), ("ibapi alone, no recording", &alone), ("raw bytes to a file", &raw)],
+    );
     let out = Path::new(OUT);
     std::fs::create_dir_all(out.parent().unwrap_or(out))?;
     std::fs::write(out, format!("{figures:#}\n"))?;
@@ -79,7 +82,12 @@ fn print(figures: &Value, rows: [(&str, &Spent); 3]) {
         println!("{name:<28}{wall:>12.0}{cpu:>16.0}{each:>14.2}");
     }
     println!("by thread, CPU us/tick: {}", figures["cpu_us_per_tick_by_thread"]);
-    println!("lost {} of {} ticks; memory at the flood's peak {:.1} MiB", figures["lost"], figures["ticks"], figures["rss_flood_peak_mib"].as_f64().unwrap_or(f64::NAN));
+    println!(
+        "lost {} of {} ticks; memory at the flood's peak {:.1} MiB",
+        figures["lost"],
+        figures["ticks"],
+        figures["rss_flood_peak_mib"].as_f64().unwrap_or(f64::NAN)
+    );
     println!("budgets:");
     for (name, budget) in BUDGETS {
         println!("  {name:<26}{:>12.2}  of {budget}", figures[name].as_f64().unwrap_or(f64::NAN));

@@ -90,7 +90,10 @@ impl Drop for Process {
 pub fn leave_a_core() -> anyhow::Result<()> {
     if two_cores() {
         let this = std::process::id().to_string();
-        Command::new("taskset").args(["--all-tasks", "--pid", "--cpu-list", CORES[1], &this]).stdout(Stdio::null()).status()?;
+        Command::new("taskset")
+            .args(["--all-tasks", "--pid", "--cpu-list", CORES[1], &this])
+            .stdout(Stdio::null())
+            .status()?;
     } else {
         println!("no taskset, or a single core: the simulator competes with what is measured");
     }

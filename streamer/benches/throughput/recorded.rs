@@ -1,6 +1,11 @@
 //! Whether all that the simulator sent is in the files.
 
-use std::{collections::{HashMap, HashSet}, fs::File, io::BufReader, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    fs::File,
+    io::BufReader,
+    path::Path,
+};
 
 use ib_gateway_sim::{
     journal::sent,
@@ -20,7 +25,8 @@ pub fn lost(data: &Path, state: &Path, last_second: i64) -> anyhow::Result<u64> 
     for (Stream { con_id, tick }, second, _) in sent::read(&state.join("journal"), (0, last_second + 1))?.into_keys() {
         *counts.entry((con_id, kind(tick), second)).or_default() += 1;
     }
-    let hour = |(con_id, kind, second): &(i32, TickKind, i64)| HourFile::of_tick(*con_id, *kind, second * MICROS_PER_SECOND);
+    let hour =
+        |(con_id, kind, second): &(i32, TickKind, i64)| HourFile::of_tick(*con_id, *kind, second * MICROS_PER_SECOND);
     for hour in counts.keys().map(hour).collect::<HashSet<_>>() {
         let Ok(file) = File::open(data.join(hour.path()?)) else { continue };
         for record in Reader::new(BufReader::new(file)) {

@@ -103,7 +103,11 @@ impl Streamer {
         let streamer = Self { process, http, data };
         streamer.until("all streams flow", |streamer| {
             let metrics = streamer.metrics().unwrap_or_default();
-            Ok(metrics.iter().filter(|(name, value)| name.contains("stream_state{") && name.contains("\"Flowing\"") && *value > 0.0).count() == streams.len())
+            Ok(metrics
+                .iter()
+                .filter(|(name, value)| name.contains("stream_state{") && name.contains("\"Flowing\"") && *value > 0.0)
+                .count()
+                == streams.len())
         })?;
         Ok(streamer)
     }

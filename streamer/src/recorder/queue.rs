@@ -132,9 +132,8 @@ impl Queue {
     pub fn take(&self, batch: &mut Batch, rest: Duration, room: bool) {
         batch.clear();
         let waiting = self.lock();
-        let idle = |waiting: &mut Batch| {
-            !waiting.stop && waiting.cadence.is_none() && !(room && waiting.bodies.len() >= MUCH)
-        };
+        let idle =
+            |waiting: &mut Batch| !waiting.stop && waiting.cadence.is_none() && !(room && waiting.bodies.len() >= MUCH);
         let outcome = self.filled.wait_timeout_while(waiting, rest, idle);
         let mut waiting = outcome.unwrap_or_else(PoisonError::into_inner).0;
         if room || waiting.stop {

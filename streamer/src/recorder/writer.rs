@@ -1,12 +1,6 @@
 //! All open files of the recorder, and the rhythm of flush and sync.
 
-use std::{
-    collections::BTreeMap,
-    io,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc, time::Duration};
 
 use marketstream_crds::StorageStatus;
 use marketstream_proto::layout::HourFile;
