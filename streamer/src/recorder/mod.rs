@@ -52,18 +52,12 @@ impl Feed {
     /// Ticks that wait for the recorder.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.queued.load(Ordering::Relaxed)
+        self.0.ticks()
     }
 
     /// Changes how often the disk is bothered.
     pub fn cadence(&self, cadence: Cadence) {
         self.0.set_cadence(cadence);
-    }
-
-    /// Bytes that wait for the recorder, and how many may.
-    #[must_use]
-    pub fn fill(&self) -> (usize, usize) {
-        (self.0.bytes(), queue::MAX_BYTES)
     }
 }
 
