@@ -331,7 +331,8 @@ async fn a_range_is_what_is_stored_of_it() {
             key(line["time_s"].as_i64().unwrap(), &line["sequence"], price)
         })
         .collect();
-    (found.sort(), wanted.sort());
+    found.sort();
+    wanted.sort();
     assert_eq!(found, wanted);
 
     let (_, body) = server.get(&format!("/v3/buffer/{SIM1}/query?tick_types=last&raw=true&limit=3&{range}")).await;

@@ -45,7 +45,7 @@ pub fn piece(path: &Path, offset: u64, mut wanted: impl FnMut(&TickMessage) -> b
     let mut ticks = Vec::new();
     let mut end = true;
     let mut records = 0;
-    while let Some(record) = reader.next() {
+    for record in reader.by_ref() {
         match record {
             Ok(tick) if wanted(&tick) => ticks.push(tick),
             Err(FrameError::Io { source, .. }) => return Err(source),
