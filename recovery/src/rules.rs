@@ -152,7 +152,7 @@ pub const fn rule(cause: Cause) -> Rule {
             ..SESSION
         },
         Cause::NotEntitled => Rule {
-            evidence: "errors 354, 10089, 10168, 10186; 10189 with \"permission\"",
+            evidence: "errors 354, 10089, 10167 (delayed data only), 10168, 10186, 10187; 10189, 162 and 420 with \"permission\"",
             advice: "subscribe the user to this market data in IBKR's Client Portal; it is tried again at each open and hourly",
             ..STREAM
         },

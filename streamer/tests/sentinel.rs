@@ -177,6 +177,24 @@ async fn what_exceeds_the_lines_is_recorded_from_market_data_under_its_own_type(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_the_gateway_does_not_have_overflows_too() {
+    let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
+    let text = "Max number of tick-by-tick requests has been reached.";
+    let scope = json!({"con_id": SIM1, "tick": "Last"});
+    gateway.begin(json!({"kind": "reject", "scope": scope, "code": 10190, "text": text})).await;
+    let streamer = Streamer::start(data.path());
+    let mut spec = spec(json!([sim1(&["Last", "BidAsk"])]), &[gateway.port()]);
+    spec.limits.overflow = marketstream_crds::Overflow::MarketData;
+    streamer.apply(&spec);
+    let overflows = |status: &StreamerStatus| {
+        (state(status, "sim1/Last"), state(status, "sim1/BidAsk")) == (StreamState::Overflow, StreamState::Flowing)
+    };
+    let status = streamer.until("the trades come from market data", overflows).await;
+    assert_eq!(status.streams[0].error.as_ref().unwrap().code, 10190, "and it is said why");
+    streamer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_may_not_be_had_leaves_its_line_to_the_next() {
     let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
     let streamer = Streamer::start(data.path());

@@ -183,6 +183,23 @@ async fn a_lost_session_is_made_again_after_the_manifests_pause() {
 }
 
 #[tokio::test]
+async fn an_unknown_message_is_a_gap_of_every_stream_that_runs_and_not_again_soon() {
+    let mut bench = Bench::new();
+    let now = bench.engine.now();
+    let task = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(std::future::pending()));
+    bench.stream("a/Last").start(1, task, now.mono);
+    bench.notice(-5, "unknown message type 999");
+    let gaps = |bench: &Bench| bench.engine.gaps.published().0.counts().open;
+    assert_eq!(gaps(&bench), 1, "the others do not run");
+    let key = bench.engine.streams.keys().find(|key| key.to_string() == "a/Last").cloned().unwrap();
+    bench.stream("a/Last").pulse.at_second(1);
+    bench.engine.ticked(&key, now);
+    assert!(!bench.engine.gaps.is_open(gaps::recorded(&bench.engine.contracts, &key).unwrap()));
+    bench.notice(-5, "unknown message type 999");
+    assert_eq!(gaps(&bench), 1);
+}
+
+#[tokio::test]
 async fn it_reports_only_after_the_resource_was_read() {
     let mut bench = Bench::new();
     bench.engine.turn();

@@ -5,14 +5,15 @@ use std::{
     time::Duration,
 };
 
-use ibapi::{Client, Notice};
+use ibapi::{Client, NOTICE_STREAM_LAG_CODE, Notice};
 use marketstream_crds::{ActionState, SocketState};
 use marketstream_recovery::codes::{ErrorClass, classify};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Engine, Event, streams::REQUEST_BOUND};
+use super::{Engine, Event, gaps::recorded, streams::REQUEST_BOUND};
 use crate::{
+    backfill::ledger::GapCause,
     clock::Now,
     notices::{Demand, Link},
     sentinel::line::accept_delayed,
@@ -37,6 +38,10 @@ const FARM_OK: i32 = 2104;
 const HISTORY_FARM_OK: i32 = 2106;
 const DEFINITIONS_FARM_OK: i32 = 2158;
 const CLIENT_ID_IN_USE: i32 = 326;
+/// The library's code for a message that it does not know.
+const UNKNOWN_MESSAGE: i32 = -5;
+/// How long all streams are not doubted again.
+const DOUBT_PAUSE: Duration = Duration::from_secs(600);
 
 /// Where the session stands.
 pub enum Phase {
@@ -250,6 +255,16 @@ impl Engine {
         if classify(notice.code, &notice.message) == ErrorClass::CompetingSession {
             self.begin_hold(notice.code, &notice.message, now);
         }
+        match notice.code {
+            // An unknown message: the gateway may speak a newer version, or its frames are shifted.
+            UNKNOWN_MESSAGE => self.doubt_all(now),
+            // Notices were dropped, and what they said is not known: look whether ticks come.
+            NOTICE_STREAM_LAG_CODE => {
+                self.doubt_all(now);
+                self.verify_later(now.mono);
+            }
+            _ => {}
+        }
         if matches!(notice.code, FARM_OK | HISTORY_FARM_OK | DEFINITIONS_FARM_OK) {
             self.contracts.values_mut().for_each(|contract| contract.farm_up(now.mono));
         }
@@ -267,6 +282,20 @@ impl Engine {
             // When it cannot be sent the session is lost, and the engine hears of that elsewhere.
             let _ = tokio::time::timeout(REQUEST_BOUND, accept_delayed(&client)).await;
         });
+    }
+
+    /// Something may have been lost on every stream that runs: history tells. Not again for a while, since a gateway
+    /// that sends such messages sends them all the time.
+    fn doubt_all(&mut self, now: Now) {
+        if self.doubted.is_some_and(|doubted| now.mono < doubted + DOUBT_PAUSE) {
+            return;
+        }
+        self.doubted = Some(now.mono);
+        for (key, stream) in self.streams.iter().filter(|(_, stream)| stream.is_running()) {
+            if let Some(recorded) = recorded(&self.contracts, key) {
+                self.gaps.open(&key.contract, recorded, stream.pulse.last_second(), GapCause::Corrupt);
+            }
+        }
     }
 
     fn keep_client_id(&self, id: i32) {

@@ -238,6 +238,8 @@ pub struct Engine {
     spacing: Spacing,
     cooldown: Option<Cooldown>,
     hold: Option<Canary>,
+    /// When something may have been lost on all streams.
+    doubted: Option<Duration>,
     /// Numbers subscriptions and look-ups.
     serial: u64,
     /// When something was restored, and when streams that have been silent since are asked for again.
@@ -298,6 +300,7 @@ impl Engine {
             spacing: Spacing::default(),
             cooldown: None,
             hold: None,
+            doubted: None,
             serial: 0,
             verify: None,
             quarantine,

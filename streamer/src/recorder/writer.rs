@@ -38,6 +38,8 @@ pub struct Writer {
     files: BTreeMap<HourFile, HourWriter>,
     flush_at: Duration,
     sync_at: Duration,
+    /// What the last sync failed with.
+    unsynced: Option<String>,
     /// Bytes that are not written.
     held: usize,
     /// Since when writes fail.
@@ -63,6 +65,7 @@ impl Writer {
             files: BTreeMap::new(),
             flush_at,
             sync_at,
+            unsynced: None,
             held: 0,
             failing: None,
             report,
@@ -115,11 +118,14 @@ impl Writer {
             if outcome.is_err() {
                 self.flush_at = self.flush_at.max(now + RETRY);
             }
-            self.report(outcome, refused);
+            // What was written and cannot be synced is not safe.
+            self.report(outcome.and(self.unsynced.clone().map_or(Ok(()), |text| Err(io::Error::other(text)))), refused);
         }
         if now >= self.sync_at {
             self.sync_at = now + self.cadence.sync;
-            if let Err(error) = self.sync() {
+            let outcome = self.sync();
+            self.unsynced = outcome.as_ref().err().map(ToString::to_string);
+            if let Err(error) = outcome {
                 self.report(Err(error), refused);
             }
             self.files.retain(|_, file| !file.is_idle(now, CLOSE_AFTER));

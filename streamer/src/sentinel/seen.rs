@@ -134,12 +134,14 @@ impl Seen {
             Field::BidSize => self.quote.bid_size = Some(size),
             Field::AskSize => self.quote.ask_size = Some(size),
             Field::LastSize => {
-                if self.last_size.replace(size).is_some_and(|known| known != size) {
+                let known = self.last_size.replace(size);
+                if known.is_some_and(|known| known != size) {
                     self.traded.note(now);
                 }
             }
             Field::Volume => {
-                if self.volume.replace(size).is_some_and(|known| known != size) {
+                let known = self.volume.replace(size);
+                if known.is_some_and(|known| known != size) {
                     self.volume_changed.note(now);
                 }
             }
