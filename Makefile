@@ -79,6 +79,10 @@ year: ## Simulated years of faults, judged by their true causes (SEEDS=n; SEED=n
 bench-simulator: ## How many ticks a second the simulator sends, beside a raw loop of the same bytes
 	@cargo bench --quiet --locked --package ib-gateway-sim --bench flood
 
+.PHONY: bench-streamer
+bench-streamer: ## How fast and how large the streamer is, beside raw reads of the same bytes and the bare client library
+	@cargo bench --quiet --locked --package marketstream-streamer --bench throughput
+
 # --- Programs and images ----------------------------------------------------------------------------------------
 
 programs := $(CARGO_TARGET_DIR)/release
