@@ -75,6 +75,33 @@ pub enum SessionState {
     Unknown,
 }
 
+/// One range of a text, and the trading day that IBKR counts it to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NamedSession {
+    /// The trading day: the date, in the exchange's time zone, of the session's last instant. So a night session
+    /// belongs to the day that follows, as `refDate` of IBKR's historical schedules has it.
+    pub date: Date,
+    /// First instant.
+    pub since: Timestamp,
+    /// First instant behind it.
+    pub until: Timestamp,
+}
+
+/// The ranges of a text as they stand there, unmerged and in order of time.
+///
+/// # Errors
+/// As [`TradingHours::parse`].
+pub fn named_sessions(text: &str, time_zone_id: &str) -> Result<Vec<NamedSession>, HoursError> {
+    let mut reader = Reader::read(text, time_zone_id)?;
+    reader.sessions.sort_unstable();
+    reader.sessions.dedup();
+    let named = |Session { since, until }| {
+        let last = until - SignedDuration::from_nanos(1);
+        NamedSession { date: reader.zone.to_datetime(last).date(), since, until }
+    };
+    Ok(reader.sessions.into_iter().map(named).collect())
+}
+
 /// Why texts are not trading hours.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HoursError {
@@ -130,18 +157,8 @@ impl TradingHours {
     /// Reads hours such as `20261124:0930-20261124:1600;20261125:CLOSED`, with the forms and rules of the
     /// [module](self).
     pub fn parse(text: &str, time_zone_id: &str) -> Result<Self, HoursError> {
-        if text.len() > MAX_LENGTH {
-            return Err(HoursError::TooLong { length: text.len() });
-        }
-        let zone =
-            zone::resolve(time_zone_id).ok_or_else(|| HoursError::UnknownZone { zone: excerpt(time_zone_id) })?;
-
-        let mut reader = Reader { zone, sessions: Vec::new(), covered: None };
-        for day in text.split(';').map(str::trim).filter(|day| !day.is_empty()) {
-            reader.day(day)?;
-        }
-        let covered = reader.covered.ok_or(HoursError::Empty)?;
-        Ok(Self { sessions: merge(reader.sessions), covered: Some(covered) })
+        let reader = Reader::read(text, time_zone_id)?;
+        Ok(Self { sessions: merge(reader.sessions), covered: reader.covered })
     }
 
     /// Hours of a contract that trades at all times.
@@ -177,6 +194,24 @@ struct Reader {
 }
 
 impl Reader {
+    /// Reads a whole text; what it covers is known then.
+    fn read(text: &str, time_zone_id: &str) -> Result<Self, HoursError> {
+        if text.len() > MAX_LENGTH {
+            return Err(HoursError::TooLong { length: text.len() });
+        }
+        let zone =
+            zone::resolve(time_zone_id).ok_or_else(|| HoursError::UnknownZone { zone: excerpt(time_zone_id) })?;
+
+        let mut reader = Self { zone, sessions: Vec::new(), covered: None };
+        for day in text.split(';').map(str::trim).filter(|day| !day.is_empty()) {
+            reader.day(day)?;
+        }
+        if reader.covered.is_none() {
+            return Err(HoursError::Empty);
+        }
+        Ok(reader)
+    }
+
     fn day(&mut self, day: &str) -> Result<(), HoursError> {
         let mut first_date = None;
         for part in day.split(',').map(str::trim) {

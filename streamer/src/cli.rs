@@ -35,6 +35,8 @@ pub enum Command {
     Backfill(BackfillArgs),
     /// Print stored ticks, one JSON object a line; also while they are being recorded.
     Ticks(TicksArgs),
+    /// Write recorded hours to Parquet files, and archive them if the manifest says so. The streamer does it by itself.
+    Seal(SealArgs),
 }
 
 /// Settings of `run`.
@@ -167,6 +169,20 @@ pub struct TicksArgs {
     /// Before this IBKR second (seconds since 1970).
     #[arg(long, value_name = "SEC")]
     pub to: Option<i64>,
+}
+
+/// Settings of `seal`.
+#[derive(Clone, Debug, Args)]
+pub struct SealArgs {
+    /// Where ticks are stored.
+    #[arg(long, env = "MARKETSTREAM_DATA_DIR", default_value = "/data")]
+    pub data_dir: PathBuf,
+    /// Pass over what was recorded long ago: only a fill that a person asked for may have changed it.
+    #[arg(long)]
+    pub recent: bool,
+    /// Form of the log. RUST_LOG sets its level.
+    #[arg(long, env = "MARKETSTREAM_LOG_FORMAT", value_enum, default_value_t)]
+    pub log_format: LogFormat,
 }
 
 /// The stored kind of a tick type of the manifest.

@@ -25,6 +25,7 @@ use crate::{
     plan::StreamKey,
     recorder::Feed,
     roll::Expiry,
+    seal::child::Sealing,
     session::{endpoints::Endpoint, socket::Socket},
 };
 
@@ -343,6 +344,8 @@ pub struct Facts {
     pub live: Arc<Hub>,
     /// The recorder's queue.
     pub feed: Feed,
+    /// Of sealing and archiving.
+    pub sealing: watch::Receiver<Sealing>,
     /// Counts.
     pub counters: Arc<Counters>,
 }

@@ -6,6 +6,7 @@
 //! people.
 
 pub mod actions;
+pub mod archive;
 pub mod backfill;
 pub mod canary;
 pub mod cli;
@@ -30,6 +31,7 @@ pub mod retry;
 pub mod roll;
 pub mod run;
 pub mod runtime;
+pub mod seal;
 pub mod sentinel;
 pub mod session;
 pub mod standalone;

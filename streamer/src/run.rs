@@ -22,6 +22,7 @@ use crate::{
     reach::{self, Reach},
     report,
     runtime::Core,
+    seal::{child, command},
     session::endpoints::Endpoint,
     standalone::{self, seed::Seed},
     status::Identity,
@@ -45,6 +46,10 @@ pub fn main(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Ticks(args)) => {
             start_log(LogFormat::Text);
             print_ticks(&args)
+        }
+        Some(Command::Seal(args)) => {
+            start_log(args.log_format);
+            command::print(&args.data_dir, args.recent)
         }
         Some(Command::TestConnection(args)) => test_connection(&args),
         Some(Command::Status(args)) => status(&args),
@@ -172,7 +177,11 @@ pub fn with_core(
             gateway::watch(Place::in_pod(), core.beside(), stop.clone()).await;
             Ok(())
         };
-        tokio::try_join!(beside(&core, heart, stop.clone()), gateway, end)
+        let sealing = async {
+            child::watch(args.data_dir.clone(), core.sealing(), stop.clone()).await;
+            Ok(())
+        };
+        tokio::try_join!(beside(&core, heart, stop.clone()), gateway, sealing, end)
     })?;
     core.stop();
     stop_server.cancel();

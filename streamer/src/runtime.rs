@@ -21,6 +21,7 @@ use crate::{
     gateway::{Gateway, Place},
     narrator,
     recorder::{Cadence, Recorder},
+    seal::child::Sealing,
     store::Store,
 };
 
@@ -30,6 +31,7 @@ pub struct Core {
     facts: Facts,
     beside: watch::Sender<Gateway>,
     recovery: watch::Sender<Recovery>,
+    sealing: watch::Sender<Sealing>,
     requests: mpsc::Sender<Event>,
     manifests: mpsc::UnboundedSender<Manifest>,
     stop: CancellationToken,
@@ -75,6 +77,7 @@ impl Core {
         let (engine, published) = Engine::new(tools, pod_uid);
         let (watched, beside) = watch::channel(Gateway::default());
         let (recovery, recovering) = watch::channel(Recovery::default());
+        let (sealing, sealing_facts) = watch::channel(Sealing::default());
         let requests = engine.requests();
         let (manifests, inbox) = mpsc::unbounded_channel();
         let stop = CancellationToken::new();
@@ -98,10 +101,12 @@ impl Core {
                 recovery: recovering,
                 live: recorder.live(),
                 feed: recorder.feed(),
+                sealing: sealing_facts,
                 counters,
             },
             beside: watched,
             recovery,
+            sealing,
             requests,
             manifests,
             stop,
@@ -127,6 +132,12 @@ impl Core {
     #[must_use]
     pub fn recovery(&self) -> watch::Sender<Recovery> {
         self.recovery.clone()
+    }
+
+    /// Where what sealing has done goes.
+    #[must_use]
+    pub fn sealing(&self) -> watch::Sender<Sealing> {
+        self.sealing.clone()
     }
 
     /// Where requests of people go.

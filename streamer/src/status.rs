@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use marketstream_crds::{
-    ContractStatus, CorruptStatus, GapCounts, GatewayError, LoginStatus, PacingStatus, SocketStatus, StreamState,
-    StreamStatus, StreamerStatus, Time,
+    ContractStatus, CorruptStatus, GapCounts, GatewayError, LoginStatus, PacingStatus, SealingStatus, SocketStatus,
+    StorageStatus, StreamState, StreamStatus, StreamerStatus, Time,
 };
 
 use crate::{
@@ -86,7 +86,7 @@ pub fn build(facts: &Facts, identity: &Identity) -> StreamerStatus {
         }),
         streams,
         contracts: snapshot.contracts.iter().filter_map(|facts| contract(facts, now.wall)).collect(),
-        storage: facts.storage.borrow().clone(),
+        storage: StorageStatus { sealing: sealing(facts), ..facts.storage.borrow().clone() },
         gaps: Some(gaps(&snapshot.gaps)),
         action: snapshot.action.clone(),
     }
@@ -104,6 +104,14 @@ pub fn contract(facts: &ContractFacts, now: Timestamp) -> Option<ContractStatus>
         days_left: expiry.days_left(now),
         next: facts.next.clone(),
     })
+}
+
+fn sealing(facts: &Facts) -> Option<SealingStatus> {
+    let sealing = facts.sealing.borrow();
+    let archive = sealing.archive.as_ref();
+    let failed = sealing.failed.as_ref().or(archive.and_then(|archive| archive.error.as_ref()))?;
+    let unarchived = archive.map_or(0, |archive| i32::try_from(archive.pending).unwrap_or(i32::MAX));
+    Some(SealingStatus { unarchived, message: text(failed) })
 }
 
 fn gaps(gaps: &Gaps) -> GapCounts {

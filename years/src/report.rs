@@ -132,6 +132,7 @@ pub fn build(streamer: &Streamer, world: &World, at: Ms) -> StreamerStatus {
             failing_seconds: streamer.failing_since.map_or(0.0, ago),
             dropped: 0,
             message: streamer.failing_since.map(|_| "No space left on device (os error 28)".to_owned()),
+            sealing: None,
         },
         action: streamer.acknowledged.as_ref().map(|(id, state)| ActionStatus {
             id: id.clone(),

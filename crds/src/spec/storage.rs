@@ -38,7 +38,7 @@ pub struct Storage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 36500))]
     pub retention_days: Option<i32>,
-    /// S3-compatible archive of sealed files. Accepted and kept, not acted on before v0.2.
+    /// S3-compatible archive of sealed files. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archive: Option<Archive>,
 }
@@ -85,10 +85,11 @@ pub enum WhenDeleted {
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Archive {
-    /// Address, such as s3://bucket/prefix.
-    #[schemars(length(min = 1, max = 1024))]
+    /// Address of a bucket, such as s3://bucket or s3://bucket/prefix.
+    #[schemars(length(min = 1, max = 1024), regex(pattern = r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?$"))]
     pub url: String,
-    /// Secret with the access keys.
+    /// Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and if needed AWS_SESSION_TOKEN, AWS_REGION,
+    /// AWS_ENDPOINT_URL and AWS_VIRTUAL_HOSTED_STYLE_REQUEST.
     #[schemars(length(min = 1, max = 253))]
     pub secret_name: String,
 }

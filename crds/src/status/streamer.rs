@@ -444,6 +444,20 @@ pub struct StorageStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub message: Option<String>,
+    /// Sealing and archiving, which never hold up recording; absent while they succeed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealing: Option<SealingStatus>,
+}
+
+/// What sealing and archiving could not do at their last attempt. They try again every five minutes.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SealingStatus {
+    /// Sealed files that the archive does not have yet.
+    pub unarchived: i32,
+    /// Why.
+    #[schemars(length(max = 512))]
+    pub message: String,
 }
 
 /// Acknowledgement of an action.

@@ -33,6 +33,15 @@ pub(super) const SETTINGS_PATH: &str = "/home/ibgateway/settings";
 const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 /// The gateway image's variable of the user name.
 pub const USER_VARIABLE: &str = "TWS_USERID";
+/// What the archive's Secret may have: the settings of S3 clients.
+const ARCHIVE_KEYS: [&str; 6] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
+];
 /// The kubelet renews the token long before it ends.
 const TOKEN_SECONDS: i64 = 3607;
 
@@ -136,17 +145,22 @@ fn gateway_container(sidecar: &Sidecar) -> Container {
 fn streamer_container(ms: &MarketStream, settings: &Settings, sidecar: bool) -> Container {
     let mut mounts = vec![mount("data", DATA_PATH, false), mount("token", TOKEN_PATH, true)];
     mounts.extend(sidecar.then(gate::shared));
+    let mut env = vec![
+        value("MARKETSTREAM_NAME", &ms.name_any()),
+        field("POD_NAME", "metadata.name"),
+        field("POD_NAMESPACE", "metadata.namespace"),
+        field("POD_UID", "metadata.uid"),
+    ];
+    let archive = ms.spec.storage.archive.as_ref();
+    env.extend(
+        archive.iter().flat_map(|archive| ARCHIVE_KEYS.map(|key| optional(secret(key, &archive.secret_name, key)))),
+    );
     Container {
         name: names::STREAMER_CONTAINER.to_owned(),
         image: Some(settings.streamer_image.clone()),
         image_pull_policy: settings.streamer_image_pull_policy.clone(),
         args: Some(vec!["run".to_owned()]),
-        env: Some(vec![
-            value("MARKETSTREAM_NAME", &ms.name_any()),
-            field("POD_NAME", "metadata.name"),
-            field("POD_NAMESPACE", "metadata.namespace"),
-            field("POD_UID", "metadata.uid"),
-        ]),
+        env: Some(env),
         ports: Some(vec![ContainerPort {
             name: Some(service::HTTP.to_owned()),
             container_port: i32::from(names::STREAMER_PORT),
@@ -273,6 +287,14 @@ fn field(name: &str, path: &str) -> EnvVar {
 
 fn field_ref(path: &str) -> ObjectFieldSelector {
     ObjectFieldSelector { field_path: path.to_owned(), api_version: None }
+}
+
+/// A Secret that is not there, or lacks the key, keeps no pod from recording.
+fn optional(mut variable: EnvVar) -> EnvVar {
+    if let Some(key) = variable.value_from.as_mut().and_then(|source| source.secret_key_ref.as_mut()) {
+        key.optional = Some(true);
+    }
+    variable
 }
 
 fn secret(name: &str, secret: &str, key: &str) -> EnvVar {

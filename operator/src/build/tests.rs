@@ -65,6 +65,32 @@ fn the_pod_template_is_the_golden_one() {
 }
 
 #[test]
+fn an_archives_keys_come_from_its_secret_and_none_keeps_the_pod_from_starting() {
+    let mut archived = paper();
+    archived["storage"] = json!({ "archive": { "url": "s3://ticks/desk", "secretName": "s3-keys" } });
+    let env = |spec| {
+        let children = build(spec, true);
+        let containers = &find(&children, "StatefulSet", "demo")["spec"]["template"]["spec"]["containers"];
+        containers[0]["env"].as_array().unwrap().clone()
+    };
+    let (plain, archived) = (env(paper()), env(archived));
+    assert_eq!(archived[..plain.len()], plain);
+    let key = |name: &str| {
+        let reference = json!({ "name": "s3-keys", "key": name, "optional": true });
+        json!({ "name": name, "valueFrom": { "secretKeyRef": reference } })
+    };
+    let names = [
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_REGION",
+        "AWS_ENDPOINT_URL",
+        "AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
+    ];
+    assert_eq!(archived[plain.len()..], names.map(key));
+}
+
+#[test]
 fn contracts_thresholds_and_client_ids_do_not_touch_the_template() {
     let mut other = paper();
     other["contracts"] = json!([{ "name": "es", "conId": 2, "ticks": ["AllLast"] }]);

@@ -1,7 +1,7 @@
 use jiff::{Timestamp, ToSpan};
 use proptest::prelude::*;
 
-use super::{HoursError, Problem, SessionState, TradingHours};
+use super::{HoursError, Problem, SessionState, TradingHours, named_sessions};
 
 fn utc(text: &str) -> Timestamp {
     text.parse().expect("an instant")
@@ -266,6 +266,25 @@ fn a_repeated_time_is_the_first_of_the_two() {
     assert_sessions("20261101:0030-0130", "US/Eastern", &[("2026-11-01T04:30:00Z", "2026-11-01T05:30:00Z")]);
     assert_sessions("20261101:0100-0200", "US/Eastern", &[("2026-11-01T05:00:00Z", "2026-11-01T07:00:00Z")]);
     assert_sessions("20261025:0230-0800", "MET", &[("2026-10-25T00:30:00Z", "2026-10-25T07:00:00Z")]);
+}
+
+// Trading days
+
+#[test]
+fn a_session_belongs_to_the_day_on_which_it_ends() {
+    let text = "20261122:1700-20261123:1600;20261121:CLOSED;20261123:1700-20261124:1600;20261124:1700-2400";
+    let named = named_sessions(text, "US/Central").expect("hours");
+    let dates: Vec<_> = named.iter().map(|session| session.date.to_string()).collect();
+    assert_eq!(dates, ["2026-11-23", "2026-11-24", "2026-11-24"]);
+    assert_eq!(named[0].since, utc("2026-11-22T23:00:00Z"));
+    assert_eq!(named[2].until, utc("2026-11-25T06:00:00Z"));
+}
+
+#[test]
+fn a_market_around_the_clock_has_one_session_a_day() {
+    let named = named_sessions("20261124:0000-2359;20261125:0000-2359,20261125:0000-2359", "UTC").expect("hours");
+    assert_eq!(named.iter().map(|session| session.date.to_string()).collect::<Vec<_>>(), ["2026-11-24", "2026-11-25"]);
+    assert_eq!(named_sessions(" ; ", "UTC"), Err(HoursError::Empty));
 }
 
 // Zones

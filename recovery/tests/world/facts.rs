@@ -274,6 +274,7 @@ impl World {
                 failing_seconds: facts.failing.map_or(0.0, ago),
                 dropped: 0,
                 message: facts.failing.map(|_| "No space left on device".into()),
+                sealing: None,
             },
             action: self.acknowledged.clone(),
         });

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "tests only")]
 
 mod check;
+mod packages;
 mod python;
 mod rust;
 #[path = "../support/mod.rs"]

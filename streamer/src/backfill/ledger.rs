@@ -48,7 +48,7 @@ pub enum GapState {
 }
 
 /// The recorded stream that a gap is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Recorded {
     /// IBKR's contract identifier.
     pub con_id: i32,

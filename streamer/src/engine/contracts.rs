@@ -16,6 +16,7 @@ use crate::{
     facts::ContractFacts,
     plan::StreamKey,
     retry,
+    seal::instruments::Instrument,
     session::details::{self, Found, NO_DEFINITION, Resolved, Unresolved},
     store::KeptContract,
 };
@@ -279,10 +280,14 @@ impl Engine {
     }
 
     fn found(&mut self, name: &str, resolved: Resolved, now: Now) {
-        let Some(entry) = self.contracts.get_mut(name) else { return };
+        if !self.contracts.contains_key(name) {
+            return;
+        }
         let con_id = resolved.contract.contract_id;
         tracing::info!(contract = name, con_id, "the contract is known");
         warn_of_end(name, &resolved, now);
+        self.keep_instrument(&resolved);
+        let Some(entry) = self.contracts.get_mut(name) else { return };
         let other = entry.contract().is_some_and(|known| known.contract_id != con_id);
         entry.resolved = Some(resolved);
         if other {
@@ -293,6 +298,18 @@ impl Engine {
         self.unkept = true;
         self.accept(name, now);
         self.refuse_doubles(now);
+    }
+
+    /// Keeps what is told of a contract that is recorded, beside the engine.
+    pub(super) fn keep_instrument(&self, resolved: &Resolved) {
+        let Some(instrument) = resolved.instrument.clone() else { return };
+        let data_dir = self.tools.store.data_dir().to_owned();
+        tokio::task::spawn_blocking(move || {
+            let con_id = instrument.con_id;
+            if let Err(error) = Instrument::clone(&instrument).keep(&data_dir) {
+                tracing::warn!(con_id, %error, "what is known of the contract cannot be kept on the volume");
+            }
+        });
     }
 
     /// The look-up of a contract was in order: its streams are not refused for its sake any more.

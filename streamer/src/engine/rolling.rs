@@ -107,7 +107,8 @@ impl Engine {
             if entry.rolling.is_last(&resolved) {
                 warn_of_end(name, &resolved, now);
             }
-            entry.resolved = Some(resolved);
+            entry.resolved = Some(resolved.clone());
+            self.keep_instrument(&resolved);
         }
         self.ask_for_volumes(name);
         self.accept(name, now);
@@ -229,8 +230,10 @@ impl Engine {
         let known = entry.rolling.known(current);
         let to = entry.rolling.next.take_if(|next| next.contract.contract_id == current).unwrap_or(known);
         tracing::info!(contract = name, con_id = current, symbol = to.contract.local_symbol, "recorded from now on");
-        entry.resolved = Some(to);
+        entry.resolved = Some(to.clone());
+        self.keep_instrument(&to);
         let Some(old) = old else { return };
+        let Some(entry) = self.contracts.get_mut(name) else { return };
         let left = entry.rolling.count;
         entry.rolling.count += 1;
         let keys: Vec<StreamKey> =

@@ -131,6 +131,22 @@ fn readers(served: &Served, registry: &Registry) -> Result<(), prometheus::Error
     counter(registry, "slow_readers_total", "Live streams that were ended because the reader did not keep up.", dropped)
 }
 
+fn sealing(facts: &Facts, registry: &Registry) -> Result<(), prometheus::Error> {
+    let sealing = facts.sealing.borrow().clone();
+    counter(registry, "sealed_files_total", "Parquet files written.", sealing.files)?;
+    counter(registry, "sealed_ticks_total", "Ticks in the Parquet files written.", sealing.rows)?;
+    let gauge = |name: &str, help: &str, value: u64| -> Result<(), prometheus::Error> {
+        add(registry, IntGauge::new(name, help)?)?.set(i64::try_from(value).unwrap_or(i64::MAX));
+        Ok(())
+    };
+    gauge("seal_waiting_hours", "Hours that are over and wait for their gaps to be filled.", sealing.waiting)?;
+    gauge("seal_failing", "1 if the last sealing failed.", sealing.failed.is_some().into())?;
+    let Some(archive) = sealing.archive else { return Ok(()) };
+    counter(registry, "archived_files_total", "Files uploaded to the archive.", sealing.uploaded)?;
+    gauge("archive_pending_files", "Sealed files that the archive does not have yet.", archive.pending)?;
+    gauge("archive_failing", "1 if the last attempt to upload failed.", archive.error.is_some().into())
+}
+
 fn session(facts: &Facts, registry: &Registry) -> Result<(), prometheus::Error> {
     let (counters, snapshot) = (&facts.counters, facts.session.borrow().clone());
     let storage = facts.storage.borrow().clone();
@@ -155,6 +171,7 @@ fn session(facts: &Facts, registry: &Registry) -> Result<(), prometheus::Error> 
     counter(registry, "dropped_ticks_total", "Ticks received that could not be kept.", dropped)?;
     let lagged = counters.lagged.load(Ordering::Relaxed);
     counter(registry, "lag_notices_total", "Times the client library dropped frames of a subscription.", lagged)?;
+    sealing(facts, registry)?;
     let notices =
         IntCounterVec::new(Opts::new("notices_total", "Notices and errors of the gateway by code."), &["code"])?;
     let notices = add(registry, notices)?;

@@ -170,6 +170,7 @@ impl Writer {
             failing_seconds: self.failing.map_or(0.0, |since| seconds(now.saturating_sub(since))),
             dropped: i64::try_from(refused).unwrap_or(i64::MAX),
             message: outcome.err().map(|error| text(&error.to_string())),
+            sealing: None,
         };
         self.report.send_if_modified(|known| {
             if known.writable != status.writable {

@@ -1,6 +1,6 @@
 //! Contract details: which contract the manifest means, and when it trades.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use ibapi::{
     Client, Error,
@@ -13,6 +13,7 @@ use marketstream_recovery::hours::TradingHours;
 use crate::{
     plan::{Calendar, calendar},
     roll::Expiry,
+    seal::instruments::Instrument,
     session::matching,
 };
 
@@ -32,6 +33,8 @@ pub struct Resolved {
     pub expiry: Option<Expiry>,
     /// IBKR lists it among the expired ones only.
     pub delisted: bool,
+    /// What is kept of its details for those who read its ticks; `None` when no look-up has told.
+    pub instrument: Option<Arc<Instrument>>,
 }
 
 impl Resolved {
@@ -52,7 +55,7 @@ impl Resolved {
             include_expired: true,
             ..IbContract::default()
         };
-        Self { contract, hours: None, expiry, delisted }
+        Self { contract, hours: None, expiry, delisted, instrument: None }
     }
 }
 
@@ -204,7 +207,8 @@ fn resolved(wanted: &Contract, details: &ContractDetails) -> Resolved {
     let contract = details.contract.clone();
     let expiry = Expiry::read(&contract.last_trade_date_or_contract_month, &details.time_zone_id)
         .or_else(|| Expiry::read(&details.real_expiration_date, &details.time_zone_id));
-    Resolved { hours: hours(wanted.hours, details), contract, expiry, delisted: false }
+    let instrument = Some(Arc::new(Instrument::new(&wanted.name, details)));
+    Resolved { hours: hours(wanted.hours, details), contract, expiry, delisted: false, instrument }
 }
 
 /// Every expiry of the one future that the answer is about.

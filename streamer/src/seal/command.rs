@@ -1,0 +1,82 @@
+//! `streamer seal`: one look at everything that is due.
+
+use std::path::Path;
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use tokio::runtime;
+
+use super::{Sealed, horizon, lock, now_s, patience, seal};
+use crate::{
+    archive::{
+        sync::{Outcome, sync},
+        target::Target,
+    },
+    store::Store,
+};
+
+/// The lowest priority: recording comes first.
+const NICENESS: i32 = 19;
+
+/// What a look has done, printed as one line of JSON.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// What was sealed; absent when it failed.
+    pub sealed: Option<Sealed>,
+    /// Why sealing failed.
+    pub error: Option<String>,
+    /// What was archived; absent without an archive.
+    pub archive: Option<Outcome>,
+}
+
+/// As [`run`], and prints the report.
+///
+/// # Errors
+/// When anything failed, or another process is at it.
+pub fn print(data_dir: &Path, recent: bool) -> anyhow::Result<()> {
+    let name = data_dir.display();
+    let report = run(data_dir, recent)
+        .with_context(|| format!("cannot seal the ticks of {name}"))?
+        .with_context(|| format!("another process seals the ticks of {name}; try again when it has ended"))?;
+    println!("{}", serde_json::to_string(&report)?);
+    if let Some(error) = report.error {
+        anyhow::bail!("cannot seal the ticks of {name}: {error}");
+    }
+    if let Some(error) = report.archive.and_then(|archive| archive.error) {
+        anyhow::bail!("cannot archive the ticks of {name}: {error}");
+    }
+    Ok(())
+}
+
+/// Seals and archives what is due. A failure of one does not keep the other back. `None` when another process is at it.
+///
+/// # Errors
+/// When the lock's file or a runtime cannot be had.
+pub fn run(data_dir: &Path, recent: bool) -> std::io::Result<Option<Report>> {
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        tracing::debug!(%error, "the priority stays as it is");
+    }
+    let Some(_lock) = lock(data_dir)? else { return Ok(None) };
+    let spec = Store::new(data_dir).spec();
+    let (now, patience) = (now_s(), patience(spec.as_ref()));
+    let since = horizon(now, patience, !recent);
+    let mut report = Report::default();
+    match seal(data_dir, now, since, patience) {
+        Ok(sealed) => report.sealed = Some(sealed),
+        Err(error) => report.error = Some(error.to_string()),
+    }
+    let archive = spec.and_then(|spec| spec.storage.archive);
+    if let Some(archive) = archive {
+        report.archive = Some(archived(data_dir, &archive.url, since)?);
+    }
+    Ok(Some(report))
+}
+
+fn archived(data_dir: &Path, url: &str, since: i64) -> std::io::Result<Outcome> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let outcome = runtime.block_on(async {
+        let target = Target::new(url).map_err(|error| error.to_string())?;
+        sync(data_dir, &target, since).await.map_err(|error| error.to_string())
+    });
+    Ok(outcome.unwrap_or_else(|error| Outcome { error: Some(error), ..Outcome::default() }))
+}

@@ -1,0 +1,12 @@
+//! Sealed files hold what was recorded: all of it, once, unchanged, whatever reads them, and whatever interrupts the
+//! sealing; and the archive holds the same files.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+mod archive;
+mod crash;
+mod data;
+#[path = "../../../simulator/tests/clients/packages.rs"]
+mod packages;
+mod readers;
+mod s3;
