@@ -60,7 +60,7 @@ fn an_open_gap_holds_its_hours_back_until_it_is_settled_or_too_old() {
     let id = ledger.next(i64::MAX, 0).unwrap().id;
     let old = at(DAY + 27 * HOUR + SETTLE, &ledger, &hours, &mut records);
     assert_eq!((old.tasks, old.waiting), (vec![Task::Day(date())], 0), "older than the patience");
-    ledger.settle(id, Outcome::Unfillable("no".to_owned()));
+    ledger.settle(id, Outcome::Unfillable("no".to_owned()), 0);
     assert_eq!(at(now, &ledger, &hours, &mut records).tasks.len(), 3);
     // Where the loss began is not known yet: it may be any earlier hour.
     ledger.open("a", STREAM, None, GapCause::ProcessStart);
