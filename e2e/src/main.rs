@@ -40,8 +40,6 @@ struct Volume {
     dir: PathBuf,
 }
 
-/// # Errors
-/// When the node does not see the volume.
 async fn hold(volume: &Volume) -> Result<()> {
     let mut end = signal(SignalKind::terminate())?;
     println!("{}", ballast::on_the_node(&volume.dir)?);

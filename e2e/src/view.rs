@@ -36,6 +36,12 @@ pub trait View {
         self.condition(type_).is_some_and(|condition| condition.status == "True" && condition.reason == reason)
     }
 
+    /// The message of the condition of that type, when it is False for that reason.
+    fn lacks(&self, type_: &str, reason: &str) -> Option<&str> {
+        let condition = self.condition(type_)?;
+        (condition.status == "False" && condition.reason == reason).then_some(&condition.message)
+    }
+
     /// The streamer's report.
     fn streamer(&self) -> Option<&StreamerStatus> {
         self.status()?.streamer.as_ref()

@@ -119,7 +119,14 @@ async fn bad_neighbours_are_told_why_and_harm_nothing() -> Result<()> {
         ensure!(trace.actions().is_empty() && ms.history() == before.history(), "{:#?}", ms.status);
         ensure!(!trace.states().iter().any(|ms| ms.is(types::STALLED)), "the older one was stalled");
         let recording = good.recording_after(2, &[SIM1_QUOTES]).await?;
-        expect::complete(&recording.judge(&good.simulator(), recording.whole_seconds()?).await?)
+        expect::complete(&recording.judge(&good.simulator(), recording.whole_seconds()?).await?)?;
+
+        // The login changes hands when the pod that has it is gone, and not before.
+        good.patch(&json!({"spec": {"suspend": true}})).await?;
+        twin.until_pod("the other pod is made", SECONDS, |_| true).await?;
+        let older = s.cluster.api::<Pod>(&s.namespace).get_opt(&good.pod_name()).await?;
+        ensure!(older.is_none(), "two pods have one login: {older:#?}");
+        twin.flows().await.map(drop)
     })
     .await
 }

@@ -48,7 +48,10 @@ async fn a_lost_link_to_ibkr_is_waited_for_and_everything_is_asked_for_again() -
         sim.post("/upstream", json!({"up": false})).await?;
         let ms = until_cause(&feed, Cause::UpstreamDown).await?;
         ensure!(ms.incidents()[0].scope == Scope::Session, "{:#?}", ms.incidents());
-        feed.until("people are warned", SHOWN, |ms| ms.level() == 1).await?;
+        let ms = feed.until("people are warned", SHOWN, |ms| ms.level() == 1).await?;
+        let silent = ms.lacks(types::DATA_FLOWING, "UpstreamDown");
+        ensure!(silent.is_some_and(|text| text.contains("sim1/BidAsk, sim2/BidAsk")), "{:#?}", ms.status);
+        ensure!(ms.is(types::CONNECTED), "the session stands: {:#?}", ms.condition(types::CONNECTED));
         sim.post("/upstream", json!({"up": true, "data": "lost"})).await?;
         feed.until("the incident is closed", 200, |ms| !newly_closed(ms, &before).is_empty()).await?;
         let ms = feed.flows().await?;
@@ -75,7 +78,8 @@ async fn a_broken_farm_concerns_its_own_streams_only() -> Result<()> {
         sim.post("/farms/usfuture", json!({"link": "down"})).await?;
         let ms = until_cause(&feed, Cause::FarmDown).await?;
         ensure!(ms.incidents()[0].streams == ["mnq/BidAsk"], "{:#?}", ms.incidents());
-        feed.until("people are warned", SHOWN, |ms| ms.level() >= 1).await?;
+        let ms = feed.until("people are warned", SHOWN, |ms| ms.level() >= 1).await?;
+        ensure!(ms.lacks(types::DATA_FLOWING, "FarmDown") == Some("no data: mnq/BidAsk"), "{:#?}", ms.status);
         sim.post("/farms/usfuture", json!({"link": "up"})).await?;
         feed.until("the incident is closed", 200, |ms| !newly_closed(ms, &before).is_empty()).await?;
         feed.flows().await?;
@@ -97,7 +101,7 @@ async fn a_hanging_gateway_is_named_and_found_again() -> Result<()> {
         let (pod, trace) = (uid(&feed.pod().await?), feed.trace());
         let fault = feed.simulator().begin(json!({"kind": "hang"})).await?;
         let ms = until_cause(&feed, Cause::GatewayHung).await?;
-        ensure!(!ms.is(types::CONNECTED), "{:#?}", ms.condition(types::CONNECTED));
+        ensure!(ms.lacks(types::CONNECTED, "GatewayHung").is_some(), "{:#?}", ms.condition(types::CONNECTED));
         // What passes before anybody was warned is no history.
         feed.until("people are warned", SHOWN, |ms| ms.level() == 1).await?;
         feed.simulator().end(fault).await?;

@@ -43,9 +43,8 @@ async fn fills_up(s: &Scenario, volume: &SmallVolume) -> Result<()> {
 
     volume.fill().await?;
     let ms = feed.until("the condition Critical is True", 200, |ms| ms.is_for(types::CRITICAL, "StorageFull")).await?;
-    let storage = ms.condition(types::STORAGE_READY).context("there is no StorageReady")?;
-    ensure!(storage.status == "False" && storage.reason == reasons::WRITE_FAILED, "{storage:#?}");
-    ensure!(storage.message.contains("No space left"), "{storage:#?}");
+    let full = ms.lacks(types::STORAGE_READY, reasons::WRITE_FAILED);
+    ensure!(full.is_some_and(|text| text.contains("No space left")), "{:#?}", ms.condition(types::STORAGE_READY));
     ensure!(ms.is(types::READY) && ms.is(types::CONNECTED), "the session stays: {:#?}", ms.status);
     let incident = ms.incidents().first().context("there is no incident")?;
     ensure!(incident.cause == Cause::StorageFull && incident.scope == Scope::Session, "{incident:#?}");
