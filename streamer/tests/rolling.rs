@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use common::*;
 use ib_gateway_sim::clock::ClockSetting;
@@ -46,7 +46,7 @@ fn contract(status: &StreamerStatus) -> Option<&ContractStatus> {
 /// Waits until the second contract is recorded alone, and checks on the way that no stream is ever amiss.
 async fn until_rolled(streamer: &Streamer) -> StreamerStatus {
     streamer
-        .until_within(std::time::Duration::from_secs(60), "the roll", |status| {
+        .until_within(Duration::from_secs(60), "the roll", |status| {
             let amiss = [StreamState::Stale, StreamState::Rejected, StreamState::Expired, StreamState::Idle];
             let state = status.streams.iter().find(|stream| amiss.contains(&stream.state));
             assert!(state.is_none(), "{state:?}");
@@ -101,4 +101,136 @@ async fn the_next_contract_begins_before_the_old_one_ends() {
     for gap in &gaps {
         assert_eq!((gap.stream.con_id, gap.cause, gap.state), (MARCH, GapCause::Rolled, GapState::Filled), "{gap:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_spare_lines_the_begin_of_the_next_contract_comes_from_history() {
+    let left: Timestamp = LEFT.parse().unwrap();
+    let (gateway, ahead) = gateway_at(left - SignedDuration::from_secs(9)).await;
+    let data = tempfile::tempdir().unwrap();
+    let streamer = Streamer::start_by(Clock::ahead_by(ahead), data.path());
+    let mut spec = spec(json!([mnq(&["Last", "BidAsk"], "4s")]), &[gateway.port()]);
+    spec.limits.tick_by_tick = 2;
+    streamer.apply(&spec);
+    streamer.until_flowing().await;
+    until_rolled(&streamer).await;
+    assert_eq!(gateway.requests("subscribe").await.len(), 4, "each contract's streams once");
+    let end = left.as_second() + 3;
+    until_whole(data.path(), MARCH, left.as_second() - 3, end).await;
+    streamer.until("the begins are filled", |status| status.gaps.is_some_and(|gaps| gaps.open == 0)).await;
+    streamer.stop().await;
+    let verdict = gateway.judge(data.path(), left.as_second() - 4, end).await;
+    for stream in verdict.streams.iter().filter(|stream| stream.con_id == MARCH) {
+        assert_eq!((stream.counts.missing_of_generated, stream.counts.doubled), (0, 0), "{verdict:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_roll_while_nobody_was_there_is_made_good() {
+    let left: Timestamp = LEFT.parse().unwrap();
+    let (gateway, ahead) = gateway_at(left - SignedDuration::from_secs(7)).await;
+    let data = tempfile::tempdir().unwrap();
+    let manifest = spec(json!([mnq(&["Last"], "2s")]), &[gateway.port()]);
+    let streamer = Streamer::start_by(Clock::ahead_by(ahead), data.path());
+    streamer.apply(&manifest);
+    streamer.until_flowing().await;
+    streamer.stop().await;
+    let stopped = *seconds_of(data.path(), DECEMBER).last().unwrap();
+    assert!(stopped < left.as_second());
+    until("the roll is past", async || Clock::ahead_by(ahead).now().wall > left + SignedDuration::from_secs(1)).await;
+
+    let streamer = Streamer::start_by(Clock::ahead_by(ahead), data.path());
+    streamer.apply(&manifest);
+    let status = streamer.until_flowing().await;
+    assert_eq!(contract(&status).unwrap().con_id, MARCH);
+    until_whole(data.path(), MARCH, left.as_second() - 2, left.as_second() + 3).await;
+    until_whole(data.path(), DECEMBER, stopped, left.as_second()).await;
+    assert!(seconds_of(data.path(), DECEMBER).iter().all(|second| *second <= left.as_second()));
+    streamer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_front_that_ibkr_names_is_followed() {
+    // Trading of the December contract ends.
+    let end: Timestamp = "2026-12-18T14:30:00Z".parse().unwrap();
+    let (gateway, ahead) = gateway_at(end - SignedDuration::from_secs(6)).await;
+    let data = tempfile::tempdir().unwrap();
+    let streamer = Streamer::start_by(Clock::ahead_by(ahead), data.path());
+    let mut mnq = mnq(&["Last"], "0s");
+    mnq["roll"] = json!({"rule": "IBFront", "overlap": "0s"});
+    streamer.apply(&spec(json!([mnq]), &[gateway.port()]));
+    let status = streamer.until_flowing().await;
+    assert_eq!((contract(&status).unwrap().con_id, contract(&status).unwrap().days_left), (DECEMBER, 0));
+    until("the front has moved", async || Clock::ahead_by(ahead).now().wall > end).await;
+    gateway.close_sockets().await;
+    streamer
+        .until("the next contract flows", |status| {
+            contract(status).is_some_and(|contract| contract.con_id == MARCH) && status.flowing == 1
+        })
+        .await;
+    streamer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_later_of_two_entries_for_one_contract_is_refused() {
+    let (gateway, ahead) = gateway_at("2026-12-01T15:00:00Z".parse().unwrap()).await;
+    let data = tempfile::tempdir().unwrap();
+    let streamer = Streamer::start_by(Clock::ahead_by(ahead), data.path());
+    let first = json!({"name": "z-first", "conId": DECEMBER, "ticks": ["Last"]});
+    let second = json!({"name": "a-second", "symbol": "MNQ", "secType": "FUT", "exchange": "CME",
+        "lastTradeDate": "202612", "ticks": ["Last", "BidAsk"]});
+    streamer.apply(&spec(json!([first, second]), &[gateway.port()]));
+    let refused = |status: &StreamerStatus| {
+        status.total == 3
+            && status.streams.iter().all(|stream| {
+                let expected = if stream.contract == "z-first" { StreamState::Flowing } else { StreamState::Rejected };
+                stream.state == expected
+            })
+    };
+    let status = streamer.until("the second is refused", refused).await;
+    let error = status.streams.iter().find_map(|stream| stream.error.as_ref()).unwrap();
+    assert_eq!(error.code, 200);
+    for part in ["z-first", "a-second", "MNQZ6", "711280073"] {
+        assert!(error.message.contains(part), "{part}: {}", error.message);
+    }
+    assert!(status.streams.iter().all(|stream| stream.contract != "z-first" || stream.restarts == 0));
+    // Without the first one, the second is in order.
+    streamer.apply(&spec(json!([second]), &[gateway.port()]));
+    streamer.until("the second flows", |status| status.total == 2 && status.flowing == 2).await;
+    streamer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_manifest_says_of_a_contract_is_checked_and_what_has_expired_is_no_fault() {
+    let (gateway, ahead) = gateway_at("2026-12-01T15:00:00Z".parse().unwrap()).await;
+    let data = tempfile::tempdir().unwrap();
+    let streamer = Streamer::start_by(Clock::ahead_by(ahead), data.path());
+    let contracts = json!([
+        {"name": "right", "conId": DECEMBER, "symbol": "MNQ", "lastTradeDate": "202612", "ticks": ["Last"]},
+        {"name": "wrong", "conId": MARCH, "symbol": "MNQ", "lastTradeDate": "202612", "ticks": ["Last"]},
+        // MNQ of September, and what never was.
+        {"name": "old", "conId": 901_106, "ticks": ["Last"]},
+        {"name": "unknown", "conId": 4_242, "ticks": ["Last"]},
+    ]);
+    streamer.apply(&spec(contracts, &[gateway.port()]));
+    let expected = [
+        ("old", StreamState::Expired),
+        ("right", StreamState::Flowing),
+        ("unknown", StreamState::Rejected),
+        ("wrong", StreamState::Rejected),
+    ];
+    let status = streamer
+        .until("every contract is judged", |status| {
+            status.streams.iter().map(|stream| (stream.contract.as_str(), stream.state)).eq(expected)
+        })
+        .await;
+    assert!(status.streams[0].error.is_none() && status.streams[0].silent_seconds == 0.0);
+    let message = &status.streams[3].error.as_ref().unwrap().message;
+    for part in ["lastTradeDate", "MNQH7", "202612"] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+    let days: Vec<_> =
+        status.contracts.iter().map(|contract| (contract.contract.as_str(), contract.days_left)).collect();
+    assert_eq!(days, [("old", -74), ("right", 17)]);
+    streamer.stop().await;
 }

@@ -20,8 +20,9 @@ const OPENING: (u64, u64) = (1_500, 1_800);
 /// On top of it at their close, and how long before it begins, seconds.
 const CLOSING: (u64, u64) = (1_000, 900);
 
-/// Share by the days until a future's last trade: the front quarter, the next one, and all later ones.
-const BY_EXPIRY: [(i64, u64); 2] = [(98, FULL), (189, 250)];
+/// Share by the days until a future's last trade: the last week, in which the next quarter is the busiest already, the
+/// front quarter, the next one, and all later ones.
+const BY_EXPIRY: [(i64, u64); 3] = [(6, 300), (98, FULL), (189, 250)];
 const LATER_EXPIRIES: u64 = 50;
 
 /// Per mille of the catalogue's rates at a second of a day. Around the clock it is always 1,000.
@@ -29,9 +30,10 @@ pub(super) fn per_mille(day: &TradingDay, end_s: Option<i64>, second: i64) -> u6
     if day.around_the_clock {
         return FULL;
     }
-    let days_left = end_s.map_or(0, |end| (end - second) / 86_400);
-    let of_expiry =
-        BY_EXPIRY.into_iter().find(|(days, _)| days_left < *days).map_or(LATER_EXPIRIES, |(_, share)| share);
+    let of_expiry = end_s.map_or(FULL, |end| {
+        let days_left = (end - second) / 86_400;
+        BY_EXPIRY.into_iter().find(|(days, _)| days_left < *days).map_or(LATER_EXPIRIES, |(_, share)| share)
+    });
     of_session(day, second) * of_expiry / FULL
 }
 
@@ -80,7 +82,13 @@ mod tests {
     #[test]
     fn the_front_future_is_the_busiest() {
         let at = |days: i64| per_mille(&day(), Some(25_000 + days * 86_400), 25_000);
-        assert_eq!([at(0), at(97), at(98), at(188), at(189)], [700, 700, 175, 175, 35]);
+        assert_eq!([at(6), at(97), at(98), at(188), at(189)], [700, 700, 175, 175, 35]);
+    }
+
+    #[test]
+    fn in_its_last_week_a_future_trades_less_than_the_next_one() {
+        let at = |days: i64| per_mille(&day(), Some(25_000 + days * 86_400), 25_000);
+        assert_eq!([at(0), at(5), at(91), at(96)], [210, 210, 700, 700]);
     }
 
     #[test]

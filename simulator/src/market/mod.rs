@@ -95,7 +95,16 @@ impl Market {
     /// Every tick of `stream` in the second that begins `second` seconds after the epoch, in the order of their times.
     #[must_use]
     pub fn ticks_of_second(&self, stream: Stream, second: i64) -> Vec<Tick> {
-        let mut ticks = self.usual_ticks(stream, second);
+        self.with_burst(self.usual_ticks(stream, second), stream, second)
+    }
+
+    /// The same, for who knows the trading day that is on in that second: finding it costs most of the time.
+    #[must_use]
+    pub fn ticks_of_day_second(&self, stream: Stream, day: &TradingDay, second: i64) -> Vec<Tick> {
+        self.with_burst(self.usual_ticks_of(stream, day, second), stream, second)
+    }
+
+    fn with_burst(&self, mut ticks: Vec<Tick>, stream: Stream, second: i64) -> Vec<Tick> {
         if let Some(burst) = self.burst(stream, second) {
             ticks.extend(burst.from(0));
         }
@@ -107,13 +116,18 @@ impl Market {
     #[must_use]
     pub fn usual_ticks(&self, stream: Stream, second: i64) -> Vec<Tick> {
         let Some(contract) = self.catalog.by_id(stream.con_id) else { return Vec::new() };
+        let Some(day) = self.hours(contract).day_at(second) else { return Vec::new() };
+        self.usual_ticks_of(stream, &day, second)
+    }
+
+    fn usual_ticks_of(&self, stream: Stream, day: &TradingDay, second: i64) -> Vec<Tick> {
+        let Some(contract) = self.catalog.by_id(stream.con_id) else { return Vec::new() };
         if contract.halts.halted_at(second) {
             return Vec::new();
         }
-        let Some(day) = self.hours(contract).day_at(second) else { return Vec::new() };
         let bodies = match self.config.recordings.get(&stream.con_id) {
             Some(recording) => recording.bodies(stream.tick, second, contract),
-            None => self.generator(contract, &day).bodies(stream.tick, second),
+            None => self.generator(contract, day).bodies(stream.tick, second),
         };
         bodies.into_iter().zip(0..).map(|((offset_us, body), index)| Tick { second, offset_us, index, body }).collect()
     }

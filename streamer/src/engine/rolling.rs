@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use jiff::Timestamp;
-use marketstream_crds::RollRule;
+use jiff::{SignedDuration, Timestamp};
+use marketstream_crds::{Roll, RollRule};
 use marketstream_recovery::codes::ErrorClass;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -28,6 +28,8 @@ use crate::{
 const AFTER_MIDNIGHT: Duration = Duration::from_secs(300);
 /// Between look-ups on a contract's last day: the front moves on at an hour that nobody announces.
 const LAST_DAY_REFRESH: Duration = Duration::from_secs(15 * 60);
+/// How long the first choice waits for the volumes; without them the nearest expiry is recorded at first.
+const VOLUMES_BOUND: Duration = Duration::from_secs(20);
 /// After volumes that could not be had.
 const VOLUMES_RETRY: Duration = Duration::from_secs(10 * 60);
 
@@ -46,7 +48,9 @@ pub struct Rolling {
     pub count: u32,
     /// When to decide again; at once when absent.
     review: Option<Timestamp>,
+    /// The question for volumes that is under way, and when the first one was asked.
     volumes: Option<AbortOnDropHandle<()>>,
+    volumes_asked: Option<Duration>,
 }
 
 impl Rolling {
@@ -110,13 +114,13 @@ impl Engine {
             entry.resolved = Some(resolved.clone());
             self.keep_instrument(&resolved);
         }
-        self.ask_for_volumes(name);
+        self.ask_for_volumes(name, now);
         self.accept(name, now);
         self.roll(name, now);
         self.refuse_doubles(now);
     }
 
-    fn ask_for_volumes(&mut self, name: &str) {
+    fn ask_for_volumes(&mut self, name: &str, now: Now) {
         let (Some(client), Some(spec)) = (self.client().cloned(), self.spec.as_ref()) else { return };
         let (allowed, _) = shares(u32::try_from(spec.backfill.requests_per_10_minutes).unwrap_or(1));
         let questions = Questions { client, budget: self.gaps.budget(), allowed, clock: self.tools.clock };
@@ -126,6 +130,7 @@ impl Engine {
             return;
         }
         let (expiries, contract) = (entry.rolling.expiries.clone(), name.to_owned());
+        entry.rolling.volumes_asked.get_or_insert(now.mono);
         entry.rolling.volumes = Some(AbortOnDropHandle::new(tokio::spawn(async move {
             let volumes = questions.ask(&expiries).await;
             // Nobody listens only when the process ends.
@@ -171,8 +176,8 @@ impl Engine {
         let Some(entry) = self.contracts.get_mut(name) else { return };
         let Some(roll) = entry.wanted.roll else { return };
         let rolling = &mut entry.rolling;
-        // The first choice waits for the volumes; a contract that is known is recorded meanwhile.
-        if rolling.volumes.is_some() && rolling.choice.is_none() {
+        let waits = rolling.volumes_asked.is_some_and(|asked| now.mono < asked + VOLUMES_BOUND);
+        if waits && rolling.volumes.is_some() && rolling.choice.is_none() {
             return;
         }
         let Some(choice) = decide(&roll, &rolling.market, rolling.choice.as_ref(), now.wall) else {
@@ -195,8 +200,20 @@ impl Engine {
             tracing::info!(contract = name, current = choice.current.con_id, next = ?choice.next, "the choice of an expiry");
         }
         let current = choice.current.con_id;
+        // It was left while nothing recorded it.
+        let missed = rolling.choice.as_ref().map(|old| &old.current).filter(|old| {
+            old.con_id != current
+                && entry.resolved.as_ref().is_none_or(|known| known.contract.contract_id != old.con_id)
+        });
+        let missed = missed.and_then(|old| Some((old.con_id, left(&roll, choice.current.since?, old.expiry.ends()))));
         rolling.choice = Some(choice);
         self.unkept = true;
+        if let Some((con_id, until)) = missed {
+            for recorded in self.recorded_of(name, con_id) {
+                self.gaps.open(name, recorded, None, GapCause::ProcessStart);
+                self.gaps.close(recorded, until.as_second(), now);
+            }
+        }
         for (con_id, since) in begins {
             if let Some(since) = since.filter(|_| !before.contains(&con_id)) {
                 self.begin(name, con_id, since);
@@ -212,12 +229,15 @@ impl Engine {
 
     /// A contract is due since then, and what came before its first tick is fetched from history.
     fn begin(&mut self, name: &str, con_id: i32, since: Timestamp) {
-        let lined = self.streams.iter().filter(|(key, stream)| key.contract == name && stream.lined);
-        let kinds: BTreeSet<_> = lined.map(|(key, _)| key.tick).collect();
-        for tick in kinds {
-            let recorded = Recorded { con_id, kind: stored_kind(tick) };
+        for recorded in self.recorded_of(name, con_id) {
             self.gaps.open(name, recorded, Some(since.as_second()), GapCause::Rolled);
         }
+    }
+
+    /// What is recorded of a contract under this name.
+    fn recorded_of(&self, name: &str, con_id: i32) -> BTreeSet<Recorded> {
+        let lined = self.streams.iter().filter(|(key, stream)| key.contract == name && stream.lined);
+        lined.map(|(key, _)| Recorded { con_id, kind: stored_kind(key.tick) }).collect()
     }
 
     /// Leaves the contract that was current, if it is another one.
@@ -268,4 +288,10 @@ impl Engine {
             entry.ask_by(now.mono + LAST_DAY_REFRESH);
         }
     }
+}
+
+/// When a contract that ended at `end` was left for one that was due at `since`.
+fn left(roll: &Roll, since: Timestamp, end: Timestamp) -> Timestamp {
+    let overlap = SignedDuration::try_from(roll.overlap.get()).unwrap_or(SignedDuration::ZERO);
+    since.saturating_add(overlap).map_or(end, |until| until.min(end))
 }

@@ -97,6 +97,14 @@ fn streams(facts: &Facts, registry: &Registry) -> Result<(), prometheus::Error> 
             state.with_label_values(&[labels[0], labels[1], &format!("{known:?}")]).set(value);
         }
     }
+    let days = Opts::new("contract_days_left", "Calendar days until the last trade date; negative once it has passed.");
+    let days = add(registry, IntGaugeVec::new(days, &["contract"])?)?;
+    let wall = facts.clock.now().wall;
+    for contract in &snapshot.contracts {
+        if let Some(expiry) = &contract.expiry {
+            days.with_label_values(&[&contract.name]).set(i64::from(expiry.days_left(wall)));
+        }
+    }
     Ok(())
 }
 

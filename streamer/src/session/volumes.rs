@@ -26,9 +26,9 @@ use crate::{
 
 /// Expiries that are compared: the current one and those after it. Each costs one historical request a day.
 const COMPARED: usize = 4;
-/// Days that are asked for: today's bar still grows, and the last whole day may lie before a weekend; `D` counts
-/// trading days.
-const DAYS: i32 = 2;
+/// Trading days that are asked for: in the evening the bar of tomorrow grows already, and that of today counts as not
+/// over.
+const DAYS: i32 = 3;
 /// Bound of one answer. The library has none of its own (measured).
 const BOUND: Duration = Duration::from_secs(60);
 /// IBKR's code of everything about history.

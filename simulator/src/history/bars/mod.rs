@@ -72,9 +72,9 @@ impl Bar {
 #[must_use]
 pub fn bar(market: &Market, con_id: i32, show: Show, seconds: Range<i64>, now_us: i64) -> Option<Bar> {
     let start_s = seconds.start;
-    let mut maker = Maker::new(market, con_id, show, now_us);
+    let mut maker = Maker::new(con_id, show, now_us);
     for second in seconds {
-        maker.add(second, start_s, None);
+        maker.add_all(&market.ticks_of_second(maker.stream, second), start_s, None);
     }
     maker.finish().pop()
 }
@@ -82,11 +82,11 @@ pub fn bar(market: &Market, con_id: i32, show: Show, seconds: Range<i64>, now_us
 /// The bars that a question asks for, ascending. A bar without a tick is left out.
 #[must_use]
 pub fn bars(market: &Market, contract: &Contract, question: &BarsQuestion, now_us: i64) -> Vec<Bar> {
-    let mut maker = Maker::new(market, contract.con_id, question.show, now_us);
+    let mut maker = Maker::new(contract.con_id, question.show, now_us);
     for stretch in covered(market, contract, question, now_us) {
         for second in stretch.seconds.clone() {
             let (start_s, date) = stretch.bar_of(question.size, second);
-            maker.add(second, start_s, date);
+            maker.add_all(&market.ticks_of_day_second(maker.stream, &stretch.day, second), start_s, date);
         }
     }
     maker.finish()
@@ -174,8 +174,7 @@ fn calendar_start(hours: Hours, back: Back, end: i64) -> i64 {
 }
 
 /// Puts ticks into bars.
-struct Maker<'a> {
-    market: &'a Market,
+struct Maker {
     stream: Stream,
     show: Show,
     now_us: i64,
@@ -184,17 +183,16 @@ struct Maker<'a> {
     sums: (f64, f64),
 }
 
-impl<'a> Maker<'a> {
-    fn new(market: &'a Market, con_id: i32, show: Show, now_us: i64) -> Self {
+impl Maker {
+    fn new(con_id: i32, show: Show, now_us: i64) -> Self {
         let stream = Stream { con_id, tick: show.live() };
-        Self { market, stream, show, now_us, bars: Vec::new(), sums: (0.0, 0.0) }
+        Self { stream, show, now_us, bars: Vec::new(), sums: (0.0, 0.0) }
     }
 
-    fn add(&mut self, second: i64, start_s: i64, date: Option<Date>) {
-        for tick in self.market.ticks_of_second(self.stream, second) {
-            if tick.at_us() <= self.now_us {
-                self.add_tick(&tick, start_s, date);
-            }
+    fn add_all(&mut self, ticks: &[Tick], start_s: i64, date: Option<Date>) {
+        let now_us = self.now_us;
+        for tick in ticks.iter().filter(|tick| tick.at_us() <= now_us) {
+            self.add_tick(tick, start_s, date);
         }
     }
 
