@@ -148,10 +148,20 @@ impl<'a> Evidence<'a> {
         let streamer = self.streamer()?;
         let login = streamer.login.as_ref().is_some_and(|login| login.state == LoginState::Completed);
         let was_up = streamer.socket.ever_connected || login;
-        self.socket(&[SocketState::Refused, SocketState::Closed]).filter(|_| was_up)
+        let down = self.socket(&[SocketState::Refused, SocketState::Closed]).filter(|_| was_up);
+        down.filter(|_| self.login_waits_for_link().is_none())
+    }
+
+    /// A gateway that went down while IBKR was out of reach, and that cannot log in, is not to blame: until its login is
+    /// done, or it is plain that its process does not start.
+    fn login_waits_for_link(&self) -> Option<Timestamp> {
+        self.view.link_lost().filter(|_| self.view.logging_in(self.policy.verify_gateway.get()))
     }
 
     fn upstream_down(&self) -> Option<Timestamp> {
+        if let Some(since) = self.login_waits_for_link() {
+            return Some(since);
+        }
         let upstream =
             self.streamer()?.upstream.as_ref().filter(|_| self.view.connected() && !self.view.any_flows())?;
         let age = upstream.for_seconds;
@@ -179,10 +189,9 @@ impl<'a> Evidence<'a> {
         let last = silent().min_by(|a, b| a.silent_seconds.total_cmp(&b.silent_seconds))?;
         let own = !matches!(self.stream_cause(last), Some(Cause::StreamSilent | Cause::Unknown));
         let known = silent().any(|stream| stream.session == Session::Open);
-        // A thin sibling that ticked since shows that the session lived then.
-        let waiting = [StreamState::Stale, StreamState::Flowing];
-        let waiting = self.view.streams().iter().filter(|stream| waiting.contains(&stream.state));
-        let silence = waiting.map(|stream| stream.silent_seconds).reduce(f64::min).unwrap_or(last.silent_seconds);
+        // Any tick of a sibling since, though that is closed or refused by now, shows that the session lived then.
+        let ticks = self.view.streams().iter().filter_map(|stream| stream.last_tick_seconds);
+        let silence = ticks.fold(last.silent_seconds, f64::min);
         (!own && known == hours_known).then(|| self.ago(silence))
     }
 

@@ -71,9 +71,9 @@ pub fn decide(view: &View<'_>, now: Timestamp, policy: &Policy) -> Decision {
         look: vec![],
     };
     let mut open = tracked.open;
-    let session = open.iter().any(|incident| incident.scope == Scope::Session && incident.recovered_time.is_none());
+    let first = open.iter().filter(|incident| incident.recovered_time.is_none()).map(incidents::rank).min();
     for incident in &mut open {
-        if session && incident.scope == Scope::Stream {
+        if first.is_some_and(|first| first < incidents::rank(incident)) {
             (incident.next_action, incident.next_action_time) = (None, None);
         } else {
             state.climb(incident);

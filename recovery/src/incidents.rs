@@ -27,13 +27,18 @@ pub(crate) struct Incidents {
 pub(crate) fn update(view: &View<'_>, policy: &Policy, now: Timestamp) -> Incidents {
     let evidence = Evidence::new(view, policy, now);
     let mut tracker = Tracker { view, policy, now, evidence: &evidence, result: Incidents::default() };
-    let (sessions, streams): (Vec<_>, Vec<_>) =
-        view.status.incidents.iter().cloned().partition(|incident| incident.scope == Scope::Session);
-    let session = sessions.into_iter().next();
+    let known = |rank: Rank| view.status.incidents.iter().filter(move |incident| self::rank(incident) == rank).cloned();
+    let (around, session) = (known(Rank::Around).next(), known(Rank::Session).next());
+    let streams: Vec<Incident> = known(Rank::Stream).collect();
     // A report that is older than this operator may be of any age: it is no evidence, and nothing is known to have changed.
     let confirmed = |finding: &Finding| view.report.confirmed || finding.cause == Cause::NotReporting;
     match evidence.session().filter(confirmed) {
+        Some(finding) if !concerns_data(finding.cause) => {
+            tracker.fault_around(around, finding);
+            tracker.result.open.extend(session.into_iter().chain(streams));
+        }
         Some(finding) => {
+            around.into_iter().for_each(|incident| tracker.close(incident));
             tracker.session_fault(session, finding);
             // The session's fault explains its streams' silence. A Zombie explains nothing: it may be a dead stream in the
             // pause of a thin one, and the dead one's clock goes on.
@@ -45,10 +50,11 @@ pub(crate) fn update(view: &View<'_>, policy: &Policy, now: Timestamp) -> Incide
         }
         // A pod that is being replaced has not reported yet.
         None if view.streamer().is_none() || !view.report.confirmed => {
-            tracker.result.open.extend(session.into_iter().chain(streams))
+            tracker.result.open.extend(around.into_iter().chain(session).chain(streams))
         }
         None => {
-            let recovering = session.as_ref().is_none_or(|incident| session_recovered(view, &evidence, incident));
+            around.into_iter().for_each(|incident| tracker.follow(incident, false));
+            let recovering = session.as_ref().is_none_or(|_| session_recovered(view, &evidence));
             if let Some(incident) = session {
                 tracker.follow(incident, !recovering);
             }
@@ -61,11 +67,7 @@ pub(crate) fn update(view: &View<'_>, policy: &Policy, now: Timestamp) -> Incide
 }
 
 /// Whether data flow again, or nothing has to flow.
-fn session_recovered(view: &View<'_>, evidence: &Evidence<'_>, incident: &Incident) -> bool {
-    // A volume that takes writes again is all that was missing.
-    if incident.cause == Cause::StorageFull {
-        return true;
-    }
+fn session_recovered(view: &View<'_>, evidence: &Evidence<'_>) -> bool {
     // A stream that is silent for a reason of its own has an incident of its own.
     let silent = |stream: &&StreamStatus| {
         stream.state == StreamState::Stale
@@ -75,8 +77,27 @@ fn session_recovered(view: &View<'_>, evidence: &Evidence<'_>, incident: &Incide
     view.any_flows() || (!view.streams().is_empty() && !waiting)
 }
 
-/// Whether a session fault says that data are missing. Others leave the data's clock alone.
-fn tells_of_data(cause: Cause) -> bool {
+/// What an incident is about. As long as one of a higher rank is open, those of a lower rank wait, and keep their clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rank {
+    /// What is around the data: they cannot be kept, or nothing is heard of them.
+    Around,
+    /// The data of the whole session.
+    Session,
+    /// Some streams.
+    Stream,
+}
+
+pub(crate) fn rank(incident: &Incident) -> Rank {
+    match incident.scope {
+        Scope::Session if !concerns_data(incident.cause) => Rank::Around,
+        Scope::Session => Rank::Session,
+        Scope::Stream => Rank::Stream,
+    }
+}
+
+/// Whether a session's cause says that data are missing.
+fn concerns_data(cause: Cause) -> bool {
     !matches!(cause, Cause::NotReporting | Cause::StorageFull)
 }
 
@@ -89,6 +110,18 @@ struct Tracker<'a> {
 }
 
 impl Tracker<'_> {
+    fn fault_around(&mut self, open: Option<Incident>, finding: Finding) {
+        match open {
+            Some(incident) if incident.cause == finding.cause => {
+                self.result.open.push(Incident { recovered_time: None, ..incident });
+            }
+            other => {
+                other.into_iter().for_each(|incident| self.close(incident));
+                self.open(Scope::Session, finding, vec![]);
+            }
+        }
+    }
+
     fn session_fault(&mut self, open: Option<Incident>, finding: Finding) {
         match open {
             Some(upstream) if upstream.cause == Cause::UpstreamDown && self.waits_for_upstream(finding) => {
@@ -100,10 +133,6 @@ impl Tracker<'_> {
                 let since = restored.unwrap_or(self.now);
                 self.close(other);
                 self.open(Scope::Session, Finding { since, ..finding }, vec![]);
-            }
-            Some(other) if other.cause != finding.cause && !tells_of_data(other.cause) => {
-                self.close(other);
-                self.open(Scope::Session, finding, vec![]);
             }
             Some(incident) => {
                 // A session that comes up after our own action has no evidence yet; that action's cause stands.
@@ -190,8 +219,10 @@ impl Tracker<'_> {
             }
             return;
         }
-        let since = finding.since.max(self.end_of_last_session_fault().unwrap_or(finding.since));
+        let possible = if concerns_data(finding.cause) { self.first_possible(scope) } else { None };
+        let since = finding.since.max(possible.unwrap_or(finding.since));
         let name = match scope {
+            Scope::Session if !concerns_data(finding.cause) => "pod",
             Scope::Session => "session",
             Scope::Stream => "stream",
         };
@@ -214,16 +245,15 @@ impl Tracker<'_> {
         });
     }
 
-    /// Silence from before the session came back belongs to the session's incident.
-    fn end_of_last_session_fault(&self) -> Option<Timestamp> {
-        self.result
-            .open
-            .iter()
-            .chain(&self.view.status.history)
-            .filter(|incident| incident.scope == Scope::Session && incident.cause != Cause::Zombie)
-            .filter_map(|incident| incident.recovered_time)
-            .map(marketstream_crds::Time::get)
-            .max()
+    /// Silence from before the session came up, or was of use again, is not the streams' own.
+    fn first_possible(&self, scope: Scope) -> Option<Timestamp> {
+        let up = self.view.progress().filter(|_| self.view.connected());
+        let known = self.result.open.iter().chain(&self.view.status.history);
+        // In the look that supersedes it, the session's next incident has a clock of its own.
+        let known = known.chain(self.result.closed.iter().filter(|_| scope == Scope::Stream));
+        let faults = known.filter(|incident| rank(incident) == Rank::Session && incident.cause != Cause::Zombie);
+        let ends = faults.filter_map(|incident| incident.recovered_time.or(incident.closed_time));
+        ends.map(marketstream_crds::Time::get).chain(up).max()
     }
 
     fn close(&mut self, incident: Incident) {

@@ -96,8 +96,8 @@ impl<'a> Ladder<'a> {
                 self.step(incident, level, verified.map_or(due, |end| due.max(end)))
             });
         let next = allowed.next()?;
-        // What comes a step forward again and again, and no further, keeps nobody from being called.
-        let call = allowed.last().filter(|call| call.due < next.due && self.progress_end() == Some(next.due));
+        // What may yet take effect delays another action, and keeps nobody from being called.
+        let call = allowed.last().filter(|call| call.due < next.due && self.effect_known(incident) == Some(next.due));
         Some(call.unwrap_or(next))
     }
 
@@ -109,6 +109,8 @@ impl<'a> Ladder<'a> {
         match level {
             WARN => rule.warn,
             RESTART => self.restartable(incident, &rule),
+            // Silence while a farm is down is more likely IBKR's than the session's.
+            RESET if incident.cause == Cause::Zombie && self.view.farm_lost() => false,
             RESET => sure && !self.strengths(&rule).is_empty(),
             _ => sure && rule.critical != Critical::Never,
         }
@@ -117,7 +119,7 @@ impl<'a> Ladder<'a> {
     /// Without a session there is nothing to subscribe on, and refused streams are asked for by the streamer itself.
     fn restartable(&self, incident: &Incident, rule: &Rule) -> bool {
         // A request that is made while the link to IBKR is down cannot be served.
-        let possible = self.view.connected() && !self.view.link_down();
+        let possible = self.view.connected() && self.view.link_lost().is_none();
         let refused = |stream: &StreamStatus| stream.state == StreamState::Rejected;
         rule.restart != Restart::Never && possible && !self.streams(incident).all(refused)
     }
@@ -160,7 +162,7 @@ impl<'a> Ladder<'a> {
     }
 
     /// After which silence the incident's streams are stale: the slowest of its own streams, the quickest of a session.
-    fn stale_after(&self, incident: &Incident) -> Option<Duration> {
+    pub(crate) fn stale_after(&self, incident: &Incident) -> Option<Duration> {
         let of_contracts = |keys: &mut dyn Iterator<Item = &str>, slowest: bool| {
             let spans = keys.map(|contract| self.view.stale_after(contract));
             if slowest { spans.max() } else { spans.min() }
@@ -198,8 +200,6 @@ impl<'a> Ladder<'a> {
         match incident.level {
             RESTART if rule(incident.cause).restart == Restart::Again && self.allows(incident, RESTART) => {
                 let first = self.threshold(incident, RESET).saturating_sub(self.threshold(incident, RESTART));
-                // A contract that ticks so seldom cannot show any sooner whether it helped.
-                let first = first.max(self.stale_after(incident).unwrap_or_default());
                 let doublings = u32::try_from(incident.attempts - 1).unwrap_or(0).min(12);
                 Some(self.step(incident, RESTART, after(last.time.get(), first.saturating_mul(1 << doublings))))
             }
@@ -220,7 +220,9 @@ impl<'a> Ladder<'a> {
         let later = &incident.rungs[critical.map_or(0, |index| index + 1)..];
         let tried = i32::try_from(later.len()).unwrap_or(i32::MAX);
         let last = incident.rungs.last()?;
-        let order = if last.level == RESTART { [RESET, RESTART] } else { [RESTART, RESET] };
+        let tried_last =
+            incident.rungs.iter().rev().map(|rung| rung.level).find(|level| matches!(*level, RESTART | RESET));
+        let order = if tried_last == Some(RESTART) { [RESET, RESTART] } else { [RESTART, RESET] };
         let level = order.into_iter().find(|level| self.allows(incident, *level))?;
         Some(self.step(incident, level, after(last.time.get(), self.policy.retry_after(tried))))
     }

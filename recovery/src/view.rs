@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use marketstream_crds::{
-    CommandPort, LoginState, MarketStreamSpec, MarketStreamStatus, SocketState, StreamState, StreamStatus,
-    StreamerStatus, TradingMode, Upstream,
+    CommandPort, FarmKind, FarmState, FarmStatus, LoginState, MarketStreamSpec, MarketStreamStatus, SocketState,
+    StreamState, StreamStatus, StreamerStatus, TradingMode, Upstream,
 };
 
 /// Everything that the operator knows at one moment. All stamps are of the operator's own clock.
@@ -90,6 +90,13 @@ impl<'a> View<'a> {
         (upstream.state == Upstream::Up).then(|| before(self.report.received, upstream.for_seconds))
     }
 
+    /// When a market-data farm came back last.
+    pub(crate) fn farm_restored(&self) -> Option<Timestamp> {
+        let farms = self.streamer()?.farms.values();
+        let back = farms.filter(|farm| farm.kind == FarmKind::MarketData && farm.state == FarmState::Ok);
+        back.map(|farm| before(self.report.received, farm.for_seconds)).max()
+    }
+
     /// When the gateway or the session last came a step forward by itself: a login that began or ended, a session that is
     /// up.
     pub(crate) fn progress(&self) -> Option<Timestamp> {
@@ -105,15 +112,26 @@ impl<'a> View<'a> {
 
     /// Whether the gateway is at its login, or was gone less than `patience` ago and has not come to it yet.
     pub(crate) fn logging_in(&self, patience: Duration) -> bool {
-        let Some(streamer) = self.streamer().filter(|_| !self.connected()) else { return false };
+        let Some(streamer) = self.streamer() else { return false };
+        if !matches!(streamer.socket.state, SocketState::Connecting | SocketState::Refused | SocketState::Closed) {
+            return false;
+        }
         let started = streamer.login.as_ref().is_some_and(|login| login.state == LoginState::Started);
         started || streamer.socket.down_seconds < patience.as_secs_f64()
     }
 
-    /// Whether the link to IBKR is known to be down.
-    pub(crate) fn link_down(&self) -> bool {
-        let upstream = self.streamer().and_then(|streamer| streamer.upstream.as_ref());
-        upstream.is_some_and(|upstream| upstream.state == Upstream::Down)
+    /// Since when the link to IBKR is known to be down, if it is.
+    pub(crate) fn link_lost(&self) -> Option<Timestamp> {
+        let upstream = self.streamer()?.upstream.as_ref().filter(|upstream| upstream.state == Upstream::Down)?;
+        Some(before(self.report.received, upstream.for_seconds))
+    }
+
+    /// Whether a market-data farm is known to be down.
+    pub(crate) fn farm_lost(&self) -> bool {
+        let down = |farm: &FarmStatus| {
+            farm.kind == FarmKind::MarketData && matches!(farm.state, FarmState::Broken | FarmState::Connecting)
+        };
+        self.streamer().is_some_and(|streamer| streamer.farms.values().any(down))
     }
 
     /// When a stream of this contract is stale.

@@ -20,7 +20,7 @@ impl Ladder<'_> {
         let acts = matches!(level, RESTART | RESET);
         let waits = [
             self.view.pacing_end().filter(|_| acts),
-            self.progress_end().filter(|_| acts),
+            self.effect_known(incident).filter(|_| acts),
             self.restored_end().filter(|_| level == RESTART),
             self.first_ticks_due(incident).filter(|_| level >= RESTART),
             self.upstream_end(incident).filter(|_| rule.late_reset && level == RESET),
@@ -29,16 +29,21 @@ impl Ladder<'_> {
         if rule.maintenance && level >= RESET { self.windows().release(due, self.now) } else { due }
     }
 
-    /// When the effect of a step is known that the gateway or the session took by itself.
-    pub(crate) fn progress_end(&self) -> Option<Timestamp> {
+    /// When the effect is known of what came before: of a step that the gateway or the session took by itself, and of
+    /// the last action on contracts that tick so seldom that its verification tells nothing.
+    pub(crate) fn effect_known(&self, incident: &Incident) -> Option<Timestamp> {
         // A session that is up asks for its streams; a login that has begun or ended opens the port.
         let wait = if self.view.connected() { self.policy.verify_restart } else { self.policy.verify_gateway };
-        self.view.progress().map(|step| after(step, wait.get()))
+        let progress = self.view.progress().map(|step| after(step, wait.get()));
+        let slow = self.stale_after(incident).filter(|own| *own > self.view.spec.recovery.stale_after.get());
+        let last = incident.rungs.iter().rev().find(|rung| rung.action.is_some()).map(|rung| rung.time.get());
+        progress.max(last.zip(slow).map(|(last, slow)| after(last, slow)))
     }
 
-    /// After the link to IBKR is back the streamer looks after its streams by itself.
+    /// After the link to IBKR or a farm is back the streamer looks after its streams by itself.
     fn restored_end(&self) -> Option<Timestamp> {
-        self.view.restored().map(|back| after(back, self.policy.verify_restored.get()))
+        let back = self.view.restored().max(self.view.farm_restored());
+        back.map(|back| after(back, self.policy.verify_restored.get()))
     }
 
     /// The session is up again, and nothing has been silent in it for long enough to be missed: when the first of its
@@ -56,7 +61,10 @@ impl Ladder<'_> {
 
     /// What is lost is not on this side of IBKR: a reset comes when the link has been away for long, windows not counted.
     fn upstream_end(&self, incident: &Incident) -> Option<Timestamp> {
-        Some(self.windows().outside(incident.since.get(), self.policy.upstream_patience.get()))
+        // A notice that it is back starts the clock again.
+        let told = self.view.link_lost().max(self.view.restored());
+        let lost = told.map_or(incident.since.get(), |told| told.max(incident.since.get()));
+        Some(self.windows().outside(lost, self.policy.upstream_patience.get()))
     }
 
     fn windows(&self) -> &Windows {

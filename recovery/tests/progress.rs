@@ -70,6 +70,18 @@ fn a_gateway_that_starts_while_the_link_is_down_is_not_to_blame() {
 }
 
 #[test]
+fn a_lost_link_is_remembered_though_the_gateway_went_down_before_anything_was_stale() {
+    let mut world = World::new();
+    world.login(LoginState::Completed);
+    world.upstream(Upstream::Down, None);
+    world.run(5);
+    world.socket(SocketState::Refused);
+    world.login(LoginState::Started);
+    world.run(1500);
+    assert_eq!((world.incident().cause, world.done()), (Cause::UpstreamDown, vec![]));
+}
+
+#[test]
 fn a_gateway_that_does_not_start_while_the_link_is_down_is_to_blame_after_three_minutes() {
     let mut world = World::new();
     world.upstream(Upstream::Down, None);
@@ -134,6 +146,46 @@ fn no_stream_is_asked_for_while_the_link_to_ibkr_is_down() {
     world.upstream(Upstream::Down, None);
     world.run(300);
     assert_eq!(world.restarts(), []);
+}
+
+#[test]
+fn a_link_that_was_lost_late_in_an_incident_has_its_own_half_hour() {
+    let mut world = World::new();
+    world.socket(SocketState::ClientIdInUse);
+    world.run(1700);
+    world.silence_all(1700);
+    world.socket(SocketState::Connected);
+    world.upstream(Upstream::Down, None);
+    world.run(1790);
+    assert_eq!((world.incident().cause, world.done()), (Cause::UpstreamDown, vec![]));
+    // Back in the last moment: no reset comes for that, either.
+    world.upstream(Upstream::Up, Some(Restored::Maintained));
+    world.run(30);
+    assert_eq!(world.done(), []);
+}
+
+#[test]
+fn a_farm_that_is_down_keeps_a_silent_session_from_being_reset() {
+    let mut world = World::new();
+    world.silence_all(300);
+    world.farm("usfuture", FarmKind::MarketData, FarmState::Broken);
+    world.run(3600);
+    assert_eq!(world.incident().cause, Cause::Zombie);
+    assert!(world.done().iter().all(|(_, kind)| *kind == ActionKind::RestartStreams), "{:?}", world.done());
+    assert_eq!(world.incident().level, 4);
+}
+
+#[test]
+fn what_waits_under_a_silent_pod_goes_on_with_its_clock_and_its_rungs() {
+    let mut world = World::new();
+    world.reject(&ALL, 10197, "No market data during competing live session");
+    world.run(300);
+    world.reporting = false;
+    world.run(100);
+    assert_eq!(world.status.incidents.len(), 2);
+    world.reporting = true;
+    world.run(202);
+    assert_eq!((world.incident().cause, world.rungs()), (Cause::CompetingSession, vec![(1, 60.0), (4, 600.0)]));
 }
 
 #[test]

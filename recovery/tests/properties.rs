@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use marketstream_crds::{
-    ActionKind, Cause, CommandPort, Duration, FarmKind, FarmState, LoginState, Reset, Restored, Scope, Session,
-    SocketState, StreamState, Upstream,
+    ActionKind, Cause, CommandPort, Duration, FarmKind, FarmState, Incident, LoginState, Reset, Restored, Scope,
+    Session, SocketState, StreamState, Upstream,
 };
 use marketstream_recovery::{Decision, Pod, Report, View, decide};
 use proptest::prelude::*;
@@ -215,8 +215,11 @@ fn one_cause_for_each_scope(world: &World, decision: &Decision) {
     let open = || decision.incidents.iter().filter(|incident| incident.recovered_time.is_none());
     let ids: BTreeSet<&str> = decision.incidents.iter().map(|incident| incident.id.as_str()).collect();
     assert_eq!(ids.len(), decision.incidents.len(), "two incidents with one id: {:#?}", decision.incidents);
-    let sessions = decision.incidents.iter().filter(|incident| incident.scope == Scope::Session).count();
-    assert!(sessions <= 1, "{:#?}", decision.incidents);
+    // Those of a full volume or a silent pod say nothing of the data: what is wrong with these waits beside them.
+    let around = |incident: &&Incident| matches!(incident.cause, Cause::NotReporting | Cause::StorageFull);
+    let sessions = decision.incidents.iter().filter(|incident| incident.scope == Scope::Session);
+    let (around, session): (Vec<&Incident>, Vec<&Incident>) = sessions.partition(around);
+    assert!(around.len() <= 1 && session.len() <= 1, "{:#?}", decision.incidents);
     let mut streams: Vec<&String> = open().flat_map(|incident| &incident.streams).collect();
     let all = streams.len();
     streams.sort();

@@ -9,7 +9,7 @@ use crate::status::seconds;
 /// Farms that are kept; the resource allows 64. IBKR has about twenty.
 const MAX_FARMS: usize = 64;
 
-/// The link to IBKR, as far as notices tell. It belongs to one API session. Times are on the monotonic clock.
+/// The link to IBKR, as far as the notices of one API session tell. Times are on the monotonic clock.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Link {
     upstream: Option<(Upstream, Option<Restored>, Duration)>,
@@ -68,6 +68,13 @@ impl Link {
     #[must_use]
     pub fn any(&self, kind: FarmKind, state: FarmState) -> bool {
         self.farms.values().any(|(known, now, _)| (*known, *now) == (kind, state))
+    }
+
+    /// The session is gone. That IBKR was out of reach stays the last word until the next session tells otherwise: a
+    /// gateway that cannot log in then is not to blame.
+    pub fn session_lost(&mut self) {
+        self.farms.clear();
+        self.upstream = self.upstream.filter(|(state, ..)| *state == Upstream::Down);
     }
 
     /// Whether the gateway has lost IBKR.
@@ -137,6 +144,8 @@ mod tests {
         assert_eq!(link.apply(1100, lost, T(10)), Demand::None);
         link.apply(1100, lost, T(40));
         assert_eq!(upstream(&link), Some((Upstream::Down, None, 90.0)), "a repeat is no new outage");
+        link.session_lost();
+        assert!(link.is_down(), "the last word stands until the next session");
         let text = "restored - data maintained. All data farms are connected: usfarm";
         assert_eq!(link.apply(1102, text, T(60)), Demand::Verify);
         assert_eq!(upstream(&link), Some((Upstream::Up, Some(Restored::Maintained), 40.0)));
@@ -144,6 +153,8 @@ mod tests {
         assert!(link.is_down());
         assert_eq!(link.apply(1101, "restored - data lost.", T(80)), Demand::ResubscribeAll);
         assert_eq!(upstream(&link), Some((Upstream::Up, Some(Restored::Lost), 20.0)));
+        link.session_lost();
+        assert_eq!(link, Link::default());
     }
 
     #[test]

@@ -249,10 +249,13 @@ impl Operator {
             let named = scene.world.manifest.of_keys(&action.streams);
             let streams = if action.kind == ActionKind::RestartStreams { named } else { all };
             let seen = self.channel.written.min(now);
-            *scene.streamer = Some(streamer);
-            scene.judge(now, seen, Deed { strength, streams });
-            let Some(acting) = scene.streamer.take() else { return };
-            streamer = acting;
+            // What the streamer refuses is no action.
+            if strength > Strength::Resubscribe || streamer.can_ask() {
+                *scene.streamer = Some(streamer);
+                scene.judge(now, seen, Deed { strength, streams });
+                let Some(acting) = scene.streamer.take() else { return };
+                streamer = acting;
+            }
             streamer.act(&action, scene.world, now);
         }
         *scene.streamer = Some(streamer);

@@ -108,7 +108,8 @@ impl Oracle {
             let cut = !world.reports_arrive() && !rules::about_reports(&active.fault.kind);
             let alone = active.blocking & expected & !others != 0;
             let kind = active.fault.kind;
-            let always = rules::hurts_always(&kind) && active.residual.is_none();
+            // A full disk comes first: a person is called for that.
+            let always = rules::hurts_always(&kind) && active.residual.is_none() && !(full && kind == Kind::Login);
             let unrecorded = kind == Kind::DiskFull && world.delivering() & expected != 0;
             let held = own || full || (farm && kind == Kind::Silent);
             let hurts = !unwatched && !cut && (always || unrecorded || (alone && !held));
@@ -162,6 +163,7 @@ impl Oracle {
             since_deed: now - self.last_deed.max(self.excuse_ends),
             rolls: self.rolls.iter().rev().take_while(|roll| now - **roll < DAY + HOUR).count(),
             shift: 0,
+            slow: None,
         }
         .sized(world)
     }
@@ -268,11 +270,21 @@ impl Oracle {
         }
         // A gateway that was held up by a fault is a while behind its end.
         let aftermath = if world.gateway.is_up() { AFTERMATH } else { LOGIN };
-        let past = self.recent.iter().filter(|(_, until)| *until + aftermath >= seen).map(|(active, _)| *active);
+        let past = self.recent.iter().filter(|(active, until)| {
+            // A subscription that has not ticked since its death ended still looks dead.
+            let stopped = if active.fault.kind == Kind::Silent { active.blocking & world.expected() } else { 0 };
+            let unheard = |index: usize| self.heard.get(&index).is_none_or(|heard| heard < until);
+            *until + aftermath >= seen || stopped != 0 && members(stopped).all(unheard)
+        });
+        let past = past.map(|(active, _)| *active);
         let new = world.active.iter().copied().filter(|active| !self.cases.contains_key(&active.index));
         let relevant: Vec<Active> = self.current.iter().copied().chain(past).chain(new).collect();
         let healthy = streamer.map_or(0, |streamer| {
-            let ticked = |index: &usize| streamer.entries[*index].last_tick.is_some_and(|tick| now - tick < HEALTHY);
+            // By the report that is acted upon, not only by now.
+            let ticked = |index: &usize| {
+                let seen = world.manifest.streams[*index].tape.last(seen - HEALTHY, seen).is_some();
+                seen && streamer.entries[*index].last_tick.is_some_and(|tick| now - tick < HEALTHY)
+            };
             let ended = self.recent.iter().filter(|(_, until)| *until >= seen);
             let doubtful = ended.fold(0, |mask, (active, _)| mask | active.blocking);
             members(world.delivering() & world.expected() & !doubtful).filter(ticked).fold(0, |mask, i| mask | 1 << i)
@@ -286,6 +298,7 @@ impl Oracle {
             silent_for: last_heard(world.expected()).map_or(Ms::MAX, |heard| now - heard),
             tried: self.tried(&relevant).max(again),
             connected: streamer.is_some_and(Streamer::up),
+            hung: relevant.iter().any(|active| matches!(active.fault.kind, Kind::Hang { .. }) && active.blocking != 0),
         };
         let (verdict, why) = rules::judge(&deed, &relevant, world, &looks, now);
         let verdict = match verdict {

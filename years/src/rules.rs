@@ -9,6 +9,7 @@ use crate::{
     brain::Deed,
     clock::{MINUTE, Ms, SECOND},
     fault::{Cure, Kind, Refusal, Strength},
+    gateway::Process,
     market::{House, Mask, Tape, members},
     tally::Verdict,
     world::{Active, World},
@@ -60,6 +61,9 @@ pub(crate) struct Situation {
     pub(crate) rolls: usize,
     /// How much later the ladder of its streams is, in all.
     pub(crate) shift: Ms,
+    /// How long no tick tells nothing, if all streams that should flow are thin: so long the effect of an action is
+    /// awaited.
+    pub(crate) slow: Option<Ms>,
 }
 
 impl Situation {
@@ -71,6 +75,8 @@ impl Situation {
             stream.stale_after - MINUTE + thin
         });
         self.shift = shift.max().unwrap_or(0) + world.lateness();
+        let quickest = members(world.expected()).map(|index| world.manifest.streams[index].stale_after).min();
+        self.slow = quickest.filter(|stale_after| *stale_after > MINUTE);
         self
     }
 }
@@ -174,10 +180,12 @@ fn wide(strength: Strength, active: &Active, world: &World, situation: &Situatio
     let before: Ms = chain
         .iter()
         .filter(|weaker| **weaker < rung)
-        .map(|weaker| match weaker {
-            Strength::Resubscribe => 0,
-            Strength::Reconnect => 90 * SECOND,
-            Strength::RestartGateway | Strength::RollPod => 180 * SECOND,
+        .map(|weaker| match (weaker, situation.slow) {
+            // After Critical they follow each other with growing pauses.
+            (_, Some(slow)) => 2 * slow,
+            (Strength::Resubscribe, None) => 0,
+            (Strength::Reconnect, None) => 90 * SECOND,
+            (Strength::RestartGateway | Strength::RollPod, None) => 180 * SECOND,
         })
         .sum();
     Some(Need::Deed(rung, RESET_AFTER + before + ROOM + situation.shift))
@@ -207,20 +215,26 @@ pub(crate) struct Looks {
     pub(crate) tried: Option<Strength>,
     /// There is a session.
     pub(crate) connected: bool,
+    /// The gateway answered nothing when the report was written that is acted upon.
+    pub(crate) hung: bool,
 }
 
 /// Whether an action ends a fault.
 pub(crate) fn cures(deed: &Deed, active: &Active) -> bool {
-    // A gateway that starts is on its way.
-    let coming = active.residual.is_some() && active.cure == Cure::Deed(Strength::Reconnect);
     let meant = deed.strength > Strength::Resubscribe || active.blocking & deed.streams != 0;
-    active.blocking != 0 && active.cure.by(deed.strength) && meant && !coming
+    active.blocking != 0 && active.cure.by(deed.strength) && meant && !waits_for_session(active)
+}
+
+/// What is over but for the session that comes by itself: a gateway that starts is on its way.
+fn waits_for_session(active: &Active) -> bool {
+    active.residual.is_some() && active.cure == Cure::Deed(Strength::Reconnect)
 }
 
 /// Whether all that a fault stops is stopped by others, too, which tell that they are there and which the action does
 /// not end.
 fn masked(active: &Active, deed: &Deed, relevant: &[Active], alike: impl Fn(&Active) -> bool) -> bool {
-    let others = relevant.iter().filter(|other| other.index != active.index && !cures(deed, other) && !alike(other));
+    let tells = |other: &&Active| !cures(deed, other) && !alike(other) && !waits_for_session(other);
+    let others = relevant.iter().filter(|other| other.index != active.index).filter(tells);
     let stopped = others.fold(0, |mask, other| mask | other.blocking);
     active.blocking & !stopped == 0
 }
@@ -279,8 +293,8 @@ pub(crate) fn judge(
 /// Whether some fault that stops these streams looks like one that the action ends, and is not covered by one that
 /// tells what it is. `None` if nothing stops them.
 fn unexplained(relevant: &[Active], streams: Mask, alike: impl Fn(&Active) -> bool) -> Option<bool> {
-    let (like, told): (Vec<&Active>, Vec<&Active>) =
-        relevant.iter().filter(|active| active.blocking & streams != 0).partition(|active| alike(active));
+    let stops = |active: &&Active| active.blocking & streams != 0 && (alike(active) || !waits_for_session(active));
+    let (like, told): (Vec<&Active>, Vec<&Active>) = relevant.iter().filter(stops).partition(|active| alike(active));
     if like.is_empty() && told.is_empty() {
         return None;
     }
@@ -312,8 +326,9 @@ fn reset_alike(active: &Active, world: &World, looks: &Looks, now: Ms) -> bool {
     let displaced = world.gateway.login.0 == LoginState::ExistingSession;
     match active.fault.kind {
         Kind::Login if active.residual.is_none() => false,
-        // A gateway that hangs tells nothing.
-        _ if world.hung() => true,
+        // A gateway that hangs, or hung when it was last heard of, tells nothing; nor does one whose process is gone.
+        _ if world.hung() || looks.hung => true,
+        Kind::Upstream(_) if matches!(world.gateway.process, Process::Down(_)) => true,
         Kind::Competing { .. } if displaced => false,
         Kind::Competing { .. } | Kind::Farm { .. } | Kind::Refused(_) if !world.talks() => true,
         Kind::Upstream(_) if !active.told => true,

@@ -206,7 +206,9 @@ impl Streamer {
     fn lost(&mut self, state: SocketState, now: Ms) {
         self.enter(state, now);
         self.connect_at = Some(now + AFTER_DISCONNECT);
-        (self.upstream, self.verify, self.probe_fails_at) = (None, None, None);
+        (self.verify, self.probe_fails_at) = (None, None);
+        // The last word about the link stays until the next session tells otherwise.
+        self.upstream = self.upstream.filter(|(state, ..)| *state == Upstream::Down);
         self.farms.clear();
         for entry in &mut self.entries {
             (entry.running, entry.wanted_at, entry.canary) = (None, None, false);
@@ -229,7 +231,7 @@ impl Streamer {
         self.pending = None;
         let settle = |state| Some((action.id.clone(), state));
         match action.kind {
-            ActionKind::RestartStreams if !self.up() || self.hold.is_some() => {
+            ActionKind::RestartStreams if !self.can_ask() => {
                 self.acknowledged = settle(ActionState::Failed);
             }
             ActionKind::RestartStreams => {
@@ -250,6 +252,12 @@ impl Streamer {
             }
             ActionKind::RollPod => {}
         }
+    }
+
+    /// Whether a request could be served.
+    pub(crate) fn can_ask(&self) -> bool {
+        let away = self.upstream.is_some_and(|(state, ..)| state == Upstream::Down);
+        self.up() && self.hold.is_none() && !away
     }
 
     /// Cancels streams and asks for them again.
@@ -308,7 +316,7 @@ impl Streamer {
         self.connect_at = None;
         let (state, retry) = match world.connect(self.client_id) {
             Ok(()) => {
-                (self.id_refusals, self.provoked) = (0, false);
+                (self.id_refusals, self.provoked, self.upstream) = (0, false, None);
                 self.enter(SocketState::Connected, now);
                 self.settle(0, ActionState::Done);
                 match &mut self.hold {
@@ -370,7 +378,8 @@ impl Streamer {
 
     fn request(&mut self, index: usize, world: &mut World, now: Ms) {
         let entry = &mut self.entries[index];
-        (entry.wanted_at, entry.asked_at) = (None, now);
+        // Whatever ran before was cancelled.
+        (entry.running, entry.wanted_at, entry.asked_at) = (None, None, now);
         if entry.first_asked.replace(entry.first_asked.unwrap_or(now)).is_some() {
             entry.restarts += 1;
         }
@@ -419,7 +428,8 @@ impl Streamer {
         hold.turn += 1;
         let turn = hold.turn;
         let due = |entry: &Entry| {
-            (entry.refused.is_some() || entry.running.is_none()) && !entry.canary && entry.asked_at + SPACING <= now
+            // One that was accepted and has not ticked may have died since.
+            (entry.refused.is_some() || entry.running.is_none() || entry.canary) && entry.asked_at + SPACING <= now
         };
         let candidates = self.entries.iter().enumerate().filter(|(_, entry)| due(entry)).map(|(index, _)| index);
         let candidates: Vec<usize> = candidates.collect();

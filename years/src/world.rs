@@ -237,7 +237,7 @@ impl World {
                 self.tell(self.subscribed & fault.streams, refusal.answer(index));
                 self.subscribed &= !fault.streams;
             }
-            Kind::StreamerCrash if self.pod.running.is_some() => self.streamer_dies(),
+            Kind::StreamerCrash if self.pod.running.is_some() && !self.node_lost() => self.streamer_dies(),
             Kind::StreamerCrash => return self.over.push((index, now)),
             Kind::NodeLost => {
                 self.streamer_dies();
@@ -278,7 +278,7 @@ impl World {
             }
             Kind::StreamerCrash => {
                 left = (all, Strength::Reconnect);
-                if self.pod.gone.is_none() && self.pod.running.is_some() {
+                if self.pod.gone.is_none() && self.pod.running.is_some() && !self.node_lost() {
                     self.signals.push(Signal::Born);
                 }
             }
@@ -331,8 +331,10 @@ impl World {
         self.signals.push(Signal::Gateway);
         // The next process starts afresh.
         self.cured(Strength::RestartGateway);
-        let of_process =
-            |active: &&mut Active| matches!(active.fault.kind, Kind::Hang { .. } | Kind::Login | Kind::Wedged);
+        self.held.clear();
+        let of_process = |active: &&mut Active| {
+            matches!(active.fault.kind, Kind::Hang { .. } | Kind::Login | Kind::Wedged | Kind::IdHeld { .. })
+        };
         for active in self.active.iter_mut().filter(of_process) {
             active.blocking = 0;
         }

@@ -11,7 +11,7 @@ use marketstream_years::{
 /// Seeds of the fast test; `make year` runs a thousand.
 const SEEDS: u64 = 20;
 /// What our ladder still gets wrong in them (missed, needless, harmful). It may only shrink; the goal is zero.
-const LEFT: (u64, u64, u64) = (10, 550, 20);
+const LEFT: (u64, u64, u64) = (0, 0, 1);
 
 fn year(seed: u64, ladder: Ladder) -> Tally {
     run(seed, ladder, &mut Trace::default())

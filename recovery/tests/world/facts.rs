@@ -52,6 +52,12 @@ impl Facts {
     pub fn new_session(&mut self) {
         (self.upstream, self.farms, self.pause_end) = (None, BTreeMap::new(), None);
     }
+
+    /// That the link was down is the last word of the one before.
+    fn session_lost(&mut self) {
+        self.upstream = self.upstream.filter(|(state, ..)| *state == Upstream::Down);
+        (self.farms, self.pause_end) = (BTreeMap::new(), None);
+    }
 }
 
 impl World {
@@ -136,7 +142,11 @@ impl World {
         }
         self.down_since = (state != SocketState::Connected).then_some(self.now);
         self.ever_connected |= state == SocketState::Connected;
-        self.facts.new_session();
+        if state == SocketState::Connected {
+            self.facts.new_session()
+        } else {
+            self.facts.session_lost()
+        }
         self.transition();
     }
 
@@ -212,7 +222,11 @@ impl World {
                     tick: if key.ends_with("Last") { TickType::Last } else { TickType::BidAsk },
                     state: stream.state,
                     silent_seconds: silent,
-                    last_tick_seconds: Some(stream.last_tick.map_or(silent, ago)),
+                    // One that is closed or refused had none yet.
+                    last_tick_seconds: match stream.state {
+                        StreamState::Idle | StreamState::Rejected => stream.last_tick.map(ago),
+                        _ => Some(stream.last_tick.map_or(silent, ago)),
+                    },
                     since: stamp(now),
                     session: stream.session,
                     error: stream.refused.as_ref().map(|(code, text, at)| GatewayError {

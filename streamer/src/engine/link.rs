@@ -217,7 +217,7 @@ impl Engine {
         let phase = std::mem::replace(&mut self.phase, Phase::Down { retry_at: now.mono + AFTER_DISCONNECT });
         // What an attempt or the old session still reports is of no interest.
         self.generation += 1;
-        self.link = Link::default();
+        self.link.session_lost();
         self.verify = None;
         self.gaps.session_lost();
         self.probing.session_lost();

@@ -64,6 +64,9 @@ impl Engine {
         if self.client().is_none() {
             return failed(self, "there is no API session; all streams are asked for when one is up");
         }
+        if self.link.is_down() {
+            return failed(self, "the link to IBKR is down; all streams are looked after when it is back");
+        }
         let keys: BTreeSet<StreamKey> = self
             .streams
             .iter()
