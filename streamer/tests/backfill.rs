@@ -1,4 +1,5 @@
-//! What was lost is fetched again: with a history that is exact, nothing is missing, doubled or altered afterwards.
+//! Gaps beyond a single fault of the gateway (see `backfill_faults.rs`): restarts, histories that are not exact, breaks of
+//! the session, and what cannot or must not be fetched.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -7,81 +8,184 @@ mod common;
 use std::time::Duration;
 
 use common::*;
-use marketstream_crds::{ActionKind, GapCounts, MarketStreamSpec, StreamerStatus, TickType};
-use marketstream_streamer::{backfill::ledger::GapState, engine};
-use serde_json::json;
+use ib_gateway_sim::history::{HistoryConfig, Mode};
+use jiff::{ToSpan, Zoned, civil::Weekday};
+use marketstream_crds::{GapCounts, StreamerStatus, TickType};
+use marketstream_proto::TickKind;
+use marketstream_streamer::{
+    backfill::{
+        budget::SPACING,
+        ledger::{Gap, GapState},
+        work::MARGIN,
+    },
+    engine,
+};
+use serde_json::{Value, json};
+
+/// The simulator's front MNQ, on whatever day.
+const MNQ: i32 = 711_280_073;
 
 /// Longest wait for a gap to be filled: the lag, the requests' spacing, and a busy machine.
 const FILLED: Duration = Duration::from_secs(90);
 
-/// Records both trades and quotes, loses something, and judges all seconds from the first to the last.
-async fn nothing_is_missing_after(loss: impl AsyncFnOnce(&Gateway, &mut Streamer, &MarketStreamSpec)) {
-    let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
-    let spec = spec(json!([sim1(&["Last", "BidAsk"])]), &[gateway.port()]);
-    let mut streamer = Streamer::start(data.path());
-    streamer.apply(&spec);
-    streamer.until_flowing().await;
-    let from = now_s() + 1;
-    until("seconds were recorded", async || now_s() > from + 2).await;
-    loss(&gateway, &mut streamer, &spec).await;
-    streamer.until_flowing().await;
-    let filled = |status: &StreamerStatus| {
-        status.gaps.is_some_and(|gaps| gaps.open == 0 && gaps.filled + gaps.approximate + gaps.unfillable > 0)
-    };
-    let status = streamer.until_within(FILLED, "every gap is settled", filled).await;
-    let gaps = streamer.gaps();
-    assert!(gaps.iter().all(|gap| gap.state == GapState::Filled), "{:?}: {gaps:#?}", status.gaps);
-    assert!(gaps.iter().any(|gap| gap.added > 0), "nothing was lost, so nothing is proven: {gaps:#?}");
-    let to = now_s() - 1;
-    streamer.stop().await;
-    let verdict = gateway.judge(data.path(), from, to).await;
-    assert!(verdict.total.stored > 0 && verdict.complete(), "{verdict:#?}\n{gaps:#?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_lost_session_is_filled() {
-    nothing_is_missing_after(async |gateway, streamer, _| {
-        gateway.begin(json!({"kind": "refuse"})).await;
-        gateway.close_sockets().await;
-        streamer.until("the session is down", |status| status.socket.down_seconds > 2.0).await;
-        gateway.end_faults().await;
-    })
-    .await;
+fn settled(status: &StreamerStatus) -> bool {
+    status.gaps.is_some_and(|gaps| gaps.open == 0 && gaps.filled + gaps.approximate + gaps.unfillable > 0)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_of_the_process_is_filled() {
-    nothing_is_missing_after(async |gateway, streamer, spec| {
-        let data = streamer.data().to_owned();
-        streamer.stop_in_place().await;
-        let stopped = now_s();
-        until("seconds passed", async || now_s() > stopped + 3).await;
-        *streamer = Streamer::start(&data);
-        streamer.apply(spec);
-        assert!(gateway.port() > 0);
-    })
-    .await;
+    let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
+    let spec = spec(json!([sim1(&["Last", "BidAsk"])]), &[gateway.port()]);
+    let streamer = Streamer::start(data.path());
+    streamer.apply(&spec);
+    streamer.until_flowing().await;
+    let from = now_s() + 1;
+    until("seconds were recorded", async || now_s() > from + 2).await;
+    streamer.stop().await;
+    let stopped = now_s();
+    until("seconds passed", async || now_s() > stopped + 3).await;
+    let streamer = Streamer::start(data.path());
+    streamer.apply(&spec);
+    streamer.until_within(FILLED, "every gap is settled", settled).await;
+    let (gaps, to) = (streamer.gaps(), now_s() - 1);
+    streamer.stop().await;
+    assert!(gaps.iter().all(|gap| gap.state == GapState::Filled && gap.added > 0), "{gaps:#?}");
+    let verdict = gateway.judge(data.path(), from, to).await;
+    assert!(verdict.total.stored > 0 && verdict.complete(), "{verdict:#?}\n{gaps:#?}");
+}
+
+/// Common ticks in all ticks of these seconds, as the simulator knows what its history altered.
+async fn true_agreement(gateway: &Gateway, gap: &Gap, what: &str) -> f64 {
+    let (after, before) = (gap.after.unwrap(), gap.before.unwrap());
+    let (mut common, mut all) = (0, 0);
+    // The outermost seconds only show that recording went on beyond them.
+    for (from, to) in [(after - MARGIN + 1, after), (before + 1, before + MARGIN)] {
+        let path = format!("/history/truth?con_id={SIM1}&what={what}&from={from}&to={to}");
+        for second in gateway.lines(&path).await {
+            let count = |name: &str| second[name].as_u64().unwrap();
+            common += count("equal");
+            all += count("live") + count("answered") - count("equal");
+        }
+    }
+    f64::from(u32::try_from(common).unwrap()) / f64::from(u32::try_from(all).unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_silence_that_a_resubscription_cures_is_filled() {
-    nothing_is_missing_after(async |gateway, streamer, spec| {
-        gateway.begin(json!({"kind": "silence", "scope": {"all": true}, "cure": "Resubscribe"})).await;
-        streamer.until("the silence", |status| status.flowing == 0).await;
-        let streams = ["sim1/Last", "sim1/BidAsk"];
-        streamer.send(spec, None, Some(action("1", ActionKind::RestartStreams, &streams, 851)));
-    })
-    .await;
+async fn a_realistic_history_touches_nothing_but_the_gap_and_is_called_approximate() {
+    // As filtered, conflated and shifted as the original's; when it is asked makes no difference, so that the truth can
+    // be asked for later.
+    let history = HistoryConfig { mode: Mode::Realistic, late: false, settle: false, ..HistoryConfig::default() };
+    let gateway = Gateway::start_with(|config| config.history = history).await;
+    let data = tempfile::tempdir().unwrap();
+    let streamer = Streamer::start(data.path());
+    streamer.apply(&spec(json!([sim1(&["Last", "BidAsk"])]), &[gateway.port()]));
+    streamer.until_flowing().await;
+    let from = now_s() + 1;
+    until("the margin was recorded", async || now_s() > from + MARGIN + 1).await;
+    gateway.begin(json!({"kind": "refuse"})).await;
+    gateway.close_sockets().await;
+    streamer.until("the session is down", |status| status.socket.down_seconds > 3.0).await;
+    gateway.end_faults().await;
+    streamer.until_flowing().await;
+    let live = lines(data.path());
+    streamer.until_within(FILLED, "every gap is settled", settled).await;
+    let (gaps, to) = (streamer.gaps(), now_s() - 1);
+    streamer.stop().await;
+
+    let stored = lines(data.path());
+    assert!(live.iter().all(|tick| stored.contains(tick)), "a live tick changed");
+    assert_eq!(gaps.len(), 2, "{gaps:#?}");
+    for gap in &gaps {
+        let (what, tick) = if gap.stream.kind == TickKind::Last { ("TRADES", "Last") } else { ("BID_ASK", "BidAsk") };
+        let (after, before) = (gap.after.unwrap(), gap.before.unwrap());
+        let (found, truth) = (gap.agreement.unwrap(), true_agreement(&gateway, gap, what).await);
+        assert!((found - truth).abs() < 1e-9, "{tick}: {found} and not {truth}");
+        let exact = truth >= 1.0;
+        assert_eq!(gap.state, if exact { GapState::Filled } else { GapState::Approximate }, "{gap:#?}");
+        assert!(!exact || tick == "Last", "conflated quotes are exact, so nothing is proven: {gap:#?}");
+        // Inside: the history as it is. At the edges: at least what came live.
+        let path = format!("/history/truth?con_id={SIM1}&what={what}&from={}&to={before}", after + 1);
+        for second in gateway.lines(&path).await {
+            let of_second = |line: &&Value| line["tick"] == tick && line["time_s"] == second["second"];
+            assert_eq!(
+                stored.iter().filter(of_second).count() as u64,
+                second["answered"].as_u64().unwrap(),
+                "{second}"
+            );
+        }
+        for (from, to) in [(from, after), (before + 1, to)] {
+            let verdict = gateway.judge(data.path(), from, to).await;
+            let stream = verdict.streams.iter().find(|stream| stream.tick.name() == tick).unwrap();
+            let (counts, known) = (stream.counts, stream.counts.stored > 0);
+            assert!(
+                known && counts.doubled + counts.altered + counts.unknown + counts.missing_of_generated == 0,
+                "{stream:#?}"
+            );
+        }
+    }
+}
+
+fn request(contract: &str, tick: TickType, from: i64, to: i64) -> engine::Request {
+    engine::Request { contract: contract.to_owned(), tick, seconds: from..=to - 1 }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_silence_that_ends_by_itself_is_filled() {
-    nothing_is_missing_after(async |gateway, streamer, _| {
-        gateway.begin(json!({"kind": "silence", "scope": {"all": true}, "cure": "Never"})).await;
-        streamer.until("the silence", |status| status.flowing == 0).await;
-        gateway.end_faults().await;
-    })
-    .await;
+async fn a_restart_in_the_middle_goes_on_within_the_budget_and_doubles_nothing() {
+    const ALLOWED: i32 = 40;
+    let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
+    let mut spec = spec(json!([sim1(&["BidAsk"])]), &[gateway.port()]);
+    spec.backfill.requests_per_10_minutes = ALLOWED;
+    let streamer = Streamer::start(data.path());
+    streamer.apply(&spec);
+    streamer.until_flowing().await;
+    let (from, to) = (now_s() - 3_600, now_s() - 2_400);
+    streamer.request(request("sim1", TickType::BidAsk, from, to));
+    let asked = async || gateway.requests("history").await;
+    until("some of it was asked for", async || asked().await.len() >= 3).await;
+    streamer.stop().await;
+    let before = asked().await.len();
+
+    let streamer = Streamer::start(data.path());
+    streamer.apply(&spec);
+    let status = streamer.until_within(FILLED, "every gap is settled", settled).await;
+    streamer.stop().await;
+    assert_eq!(status.gaps.unwrap().unfillable, 0);
+    let verdict = gateway.judge(data.path(), from, to).await;
+    assert!(verdict.total.stored > 1_000 && verdict.complete(), "{verdict:#?}");
+    let asked = asked().await;
+    assert!(asked.len() > before, "all was asked for before the restart, so nothing is proven");
+    // All of this lies within ten minutes, and quotes count twice.
+    assert!(2 * asked.len() <= usize::try_from(ALLOWED).unwrap(), "{asked:#?}");
+    let times: Vec<i64> = asked.iter().map(|line| line["at_ms"].as_i64().unwrap()).collect();
+    // Half of it, for the way to the gateway.
+    let least = i64::try_from(SPACING.as_millis()).unwrap() / 2;
+    assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= least), "{times:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_range_over_the_daily_break_is_fetched_on_both_sides() {
+    let gateway = Gateway::start_with(|config| config.market.always_open = false).await;
+    let data = tempfile::tempdir().unwrap();
+    let streamer = Streamer::start(data.path());
+    let mnq = json!({"name": "mnq", "conId": MNQ, "ticks": ["Last"]});
+    streamer.apply(&spec(json!([mnq]), &[gateway.port()]));
+    until("the contract is known", async || streamer.con_id("mnq").is_some()).await;
+    // CME's break is from 16 to 17 o'clock in Chicago; Tuesdays have one, whatever the time of the year.
+    let mut day = Zoned::now().with_time_zone(jiff::tz::TimeZone::get("America/Chicago").unwrap()).yesterday().unwrap();
+    while day.weekday() != Weekday::Tuesday {
+        day = day.yesterday().unwrap();
+    }
+    let at = |hour: i8| day.date().at(hour, 0, 0, 0).to_zoned(day.time_zone().clone()).unwrap();
+    let (from, to) = (at(16).checked_sub(20.seconds()).unwrap(), at(17).checked_add(20.seconds()).unwrap());
+    let (from, to) = (from.timestamp().as_second(), to.timestamp().as_second());
+    streamer.request(request("mnq", TickType::Last, from, to));
+    streamer.until_within(FILLED, "the range is settled", settled).await;
+    streamer.stop().await;
+    let verdict = gateway.judge(data.path(), from, to).await;
+    assert!(verdict.complete(), "{verdict:#?}");
+    let seconds: Vec<i64> = stored(data.path()).iter().map(|tick| tick.time_s).collect();
+    let sides = (seconds.iter().any(|second| *second < to - 3_600), seconds.iter().any(|second| *second >= to - 20));
+    assert_eq!(sides, (true, true), "{seconds:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,8 +203,7 @@ async fn a_tick_type_that_is_not_wanted_is_marked_and_a_person_may_still_ask() {
 
     // Before anything was recorded.
     let (from, to) = (now_s() - 300, now_s() - 120);
-    let request = engine::Request { contract: "sim1".to_owned(), tick: TickType::MidPoint, seconds: from..=to - 1 };
-    streamer.request(request);
+    streamer.request(request("sim1", TickType::MidPoint, from, to));
     let settled =
         |status: &StreamerStatus| status.gaps.is_some_and(|gaps| gaps.open == 0 && gaps.filled + gaps.approximate == 1);
     streamer.until_within(FILLED, "the range is fetched", settled).await;

@@ -13,12 +13,16 @@ use marketstream_proto::{
     layout::{HourFile, Part, SECONDS_PER_HOUR},
 };
 
+use serde::{Serialize, de::DeserializeOwned};
+
 use super::{
+    budget::Kept,
     ledger::{Ledger, Recorded},
     merge::second,
 };
 
 const LEDGER: &str = ".marketstream/gaps.json";
+const BUDGET: &str = ".marketstream/history-requests.json";
 
 /// The data directory.
 #[derive(Debug, Clone)]
@@ -126,9 +130,19 @@ impl Files {
     /// The ledger as it was kept last; empty when there is none, or it cannot be read.
     #[must_use]
     pub fn ledger(&self) -> Ledger {
-        let Ok(bytes) = fs::read(self.0.join(LEDGER)) else { return Ledger::default() };
+        self.load(LEDGER)
+    }
+
+    /// What was asked of history lately, as it was kept last; nothing when it cannot be read.
+    #[must_use]
+    pub fn budget(&self) -> Kept {
+        self.load(BUDGET)
+    }
+
+    fn load<T: DeserializeOwned + Default>(&self, name: &str) -> T {
+        let Ok(bytes) = fs::read(self.0.join(name)) else { return T::default() };
         serde_json::from_slice(&bytes)
-            .inspect_err(|error| tracing::warn!(%error, "the ledger of gaps on the volume cannot be read"))
+            .inspect_err(|error| tracing::warn!(%error, "{name} on the volume cannot be read"))
             .unwrap_or_default()
     }
 
@@ -137,11 +151,23 @@ impl Files {
     /// # Errors
     /// When the volume refuses it.
     pub fn keep(&self, ledger: &Ledger) -> io::Result<()> {
-        let path = self.0.join(LEDGER);
+        self.save(LEDGER, ledger)
+    }
+
+    /// Keeps what was asked of history, whole or not at all.
+    ///
+    /// # Errors
+    /// When the volume refuses it.
+    pub fn keep_budget(&self, budget: &Kept) -> io::Result<()> {
+        self.save(BUDGET, budget)
+    }
+
+    fn save(&self, name: &str, content: &impl Serialize) -> io::Result<()> {
+        let path = self.0.join(name);
         let partial = path.with_extension("partial");
         fs::create_dir_all(path.parent().unwrap_or(&self.0))?;
         let mut file = File::create(&partial)?;
-        file.write_all(&serde_json::to_vec(ledger)?)?;
+        file.write_all(&serde_json::to_vec(content)?)?;
         file.sync_all()?;
         fs::rename(partial, path)
     }
@@ -202,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ledger_is_kept() {
+    fn the_ledger_and_the_budget_are_kept() {
         let data = tempfile::tempdir().unwrap();
         let files = Files::new(data.path());
         let mut ledger = files.ledger();
@@ -211,5 +237,8 @@ mod tests {
         assert_eq!(files.ledger(), ledger);
         fs::write(data.path().join(LEDGER), "{torn").unwrap();
         assert_eq!(files.ledger(), Ledger::default());
+        let budget = serde_json::from_str(r#"{"spent":[[5,2]],"closed_until":7}"#).unwrap();
+        files.keep_budget(&budget).unwrap();
+        assert_eq!(files.budget(), budget);
     }
 }

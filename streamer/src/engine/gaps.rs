@@ -18,7 +18,7 @@ use crate::{
         budget::{Budget, shares},
         ledger::{Gap, GapCause, Ledger, Outcome, Recorded},
         store::Files,
-        work::{Ibkr, fill},
+        work::{Ibkr, fill, locked},
     },
     cli::stored_kind,
     clock::Now,
@@ -56,10 +56,11 @@ pub fn recorded(contracts: &BTreeMap<String, ContractEntry>, key: &StreamKey) ->
 
 impl Book {
     /// Of this data directory.
-    pub fn open_dir(data_dir: &Path) -> Self {
+    pub fn open_dir(data_dir: &Path, now: Now) -> Self {
         let files = Files::new(data_dir);
         let ledger = Arc::new(files.ledger());
-        Self { files, ledger, dirty: false, keeping: None, filling: None, budget: Arc::default() }
+        let budget = Arc::new(Mutex::new(Budget::restored(&files.budget(), now)));
+        Self { files, ledger, dirty: false, keeping: None, filling: None, budget }
     }
 
     /// What is published of it.
@@ -100,15 +101,34 @@ impl Book {
         self.filling = None;
     }
 
-    /// Brings a changed ledger to the volume, beside the engine. One write at a time: the last one wins.
-    pub fn keep(&mut self) {
-        if !self.dirty || self.keeping.as_ref().is_some_and(|keeping| !keeping.is_finished()) {
+    /// Brings what changed to the volume before the process ends.
+    pub async fn finish(&mut self, now: Now) {
+        self.filling = None;
+        // The write under way, and then what it did not have.
+        for _ in 0..2 {
+            self.keep(now);
+            if let Some(keeping) = self.keeping.take() {
+                // One that panicked has kept nothing, as one that failed.
+                let _ = keeping.await;
+            }
+        }
+    }
+
+    /// Brings what changed to the volume, beside the engine. One write at a time: the last one wins.
+    pub fn keep(&mut self, now: Now) {
+        if self.keeping.as_ref().is_some_and(|keeping| !keeping.is_finished()) {
             return;
         }
-        self.dirty = false;
-        let (files, ledger) = (self.files.clone(), self.ledger.clone());
+        let budget = locked(&self.budget).take_changes(now);
+        let ledger = std::mem::take(&mut self.dirty).then(|| self.ledger.clone());
+        if budget.is_none() && ledger.is_none() {
+            return;
+        }
+        let files = self.files.clone();
         self.keeping = Some(tokio::task::spawn_blocking(move || {
-            if let Err(error) = files.keep(&ledger) {
+            let kept = ledger.map_or(Ok(()), |ledger| files.keep(&ledger));
+            let kept = kept.and(budget.map_or(Ok(()), |budget| files.keep_budget(&budget)));
+            if let Err(error) = kept {
                 tracing::warn!(%error, "the ledger of gaps cannot be kept on the volume");
             }
         }));

@@ -232,6 +232,8 @@ impl Engine {
     }
 
     pub(super) async fn shut_down(mut self) {
+        let now = self.now();
+        self.gaps.finish(now).await;
         let client = self.client().cloned();
         self.streams.values_mut().for_each(super::stream::StreamEntry::session_lost);
         if let Some(client) = client {

@@ -274,7 +274,7 @@ impl Engine {
             monitor_interval: DEFAULT_MONITOR_INTERVAL,
         };
         let (publish, published) = watch::channel(Arc::new(snapshot));
-        let (gaps, kept) = (gaps::Book::open_dir(tools.store.data_dir()), tools.store.contracts());
+        let (gaps, kept) = (gaps::Book::open_dir(tools.store.data_dir(), now), tools.store.contracts());
         let quarantine = Quarantine::new(tools.store.data_dir());
         let engine = Self {
             tools,
@@ -358,7 +358,7 @@ impl Engine {
             self.probe_if_due(now);
             due = next.map_or(due, |next| due.min(next));
         }
-        self.gaps.keep();
+        self.gaps.keep(now);
         self.keep_contracts();
         self.publish_changes();
         due

@@ -72,6 +72,12 @@ impl Gateway {
         serde_json::from_str::<Value>(&answer).unwrap()["id"].as_u64().unwrap_or_else(|| panic!("{answer}"))
     }
 
+    /// The lines of an answer of the admin port.
+    pub async fn lines(&self, path: &str) -> Vec<Value> {
+        let text = http(self.simulator.admin_addr(), "GET", path, "").await;
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
     /// Sends a command to the admin port.
     pub async fn post(&self, path: &str, body: Value) {
         http(self.simulator.admin_addr(), "POST", path, &body.to_string()).await;
@@ -87,9 +93,7 @@ impl Gateway {
 
     /// The lines of the request log that say `event`.
     pub async fn requests(&self, event: &str) -> Vec<Value> {
-        let lines = http(self.simulator.admin_addr(), "GET", "/requests", "").await;
-        let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        lines.filter(|line| line["event"] == event).collect()
+        self.lines("/requests").await.into_iter().filter(|line| line["event"] == event).collect()
     }
 
     /// Compares what is stored with what was sent, over whole seconds.
@@ -196,6 +200,12 @@ impl Streamer {
 
     pub fn gaps(&self) -> Vec<Gap> {
         self.core().facts().session.borrow().gaps.0.gaps().to_vec()
+    }
+
+    /// IBKR's identifier of a contract, once it is known.
+    pub fn con_id(&self, contract: &str) -> Option<i32> {
+        let snapshot = self.core().facts().session.borrow().clone();
+        snapshot.streams.iter().find(|stream| stream.key.contract == contract)?.con_id
     }
 
     /// What a person asks for.
