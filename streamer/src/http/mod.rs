@@ -8,6 +8,7 @@ mod parameters;
 mod problem;
 mod pump;
 mod query;
+mod record;
 mod socket;
 mod sse;
 mod target;
