@@ -80,8 +80,12 @@ pub fn decide(silent: &Silent<'_>, now: Duration) -> Meaning {
             return Meaning::QuietByLine;
         }
     }
+    // Asked too soon, history could not have anything that is newer by enough.
+    let tells = silent.from + Duration::from_secs(NEWER_BY_S.unsigned_abs());
     let holds = |answer: Answer| {
-        answer.newest.is_some_and(|newest| newest <= silent.second) && now < answer.asked + ANSWER_HOLDS
+        answer.asked >= tells
+            && answer.newest.is_some_and(|newest| newest <= silent.second)
+            && now < answer.asked + ANSWER_HOLDS
     };
     if answer.is_some_and(holds) { Meaning::QuietByHistory } else { Meaning::Undecided }
 }

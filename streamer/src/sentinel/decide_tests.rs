@@ -109,6 +109,8 @@ fn history_decides_when_the_line_is_silent() {
     assert_eq!(decide(&with(Some(SECOND + 31)), T(160)), Meaning::Stale);
     assert_eq!(decide(&with(None), T(160)), Meaning::Undecided);
     assert_eq!(decide(&with(Some(SECOND)), T(150) + ANSWER_HOLDS), Meaning::Undecided, "it is too old");
+    let early = Silent { from: T(121), ..with(Some(SECOND)) };
+    assert_eq!(decide(&early, T(190)), Meaning::Undecided, "it was asked too soon");
     // An answer from before the last tick is about another silence.
     let ticked = Silent { from: T(151), ..with(Some(SECOND + 31)) };
     assert_eq!(decide(&ticked, T(220)), Meaning::Undecided);
