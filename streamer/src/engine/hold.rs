@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use marketstream_crds::Session;
 
-use super::{Engine, stream::Origin};
+use super::{
+    Engine,
+    stream::{Origin, StreamEntry},
+};
 use crate::{canary::Canary, clock::Now, plan::StreamKey};
 
 impl Engine {
@@ -31,12 +34,13 @@ impl Engine {
             return Some(due);
         }
         // One that was accepted in silence and then lost its subscription is refused no more, and needs asking.
-        let eligible: Vec<(&StreamKey, Duration)> = self
-            .streams
-            .iter()
-            .filter(|(_, stream)| stream.lined && (stream.is_refused() || !stream.is_running()) && !stream.canary)
-            .filter_map(|(key, _)| Some((key, self.earliest_request(key, now)?)))
-            .collect();
+        let mut eligible = self.askable(now, |stream| {
+            (stream.is_refused() || !stream.is_running()) && !(stream.canary && stream.is_running())
+        });
+        // All were accepted and none ticks: their subscriptions may have died in silence, and nobody else would tell.
+        if eligible.is_empty() {
+            eligible = self.askable(now, |stream| stream.canary);
+        }
         let allowed = eligible.iter().filter(|(_, at)| *at <= now.mono).map(|(key, _)| (*key).clone());
         let candidates: Vec<StreamKey> = allowed.collect();
         // The spacing of requests holds all of them back.
@@ -57,6 +61,12 @@ impl Engine {
             stream.canary = true;
         }
         Some(due)
+    }
+
+    /// Streams that have a line, and when each may be asked for.
+    fn askable(&self, now: Now, wanted: impl Fn(&StreamEntry) -> bool) -> Vec<(&StreamKey, Duration)> {
+        let wanted = self.streams.iter().filter(|(_, stream)| stream.lined && wanted(stream));
+        wanted.filter_map(|(key, _)| Some((key, self.earliest_request(key, now)?))).collect()
     }
 
     /// Those whose session is not closed, if there are any: a closed market sends no tick to tell by.

@@ -268,7 +268,7 @@ mod tests {
             day.keep(data.path(), &staging).unwrap();
         }
         assert_eq!(days(data.path(), STREAM, 0).unwrap(), [old, new.clone()]);
-        assert_eq!(days(data.path(), STREAM, HOUR).unwrap(), [new.clone()]);
+        assert_eq!(days(data.path(), STREAM, HOUR).unwrap(), std::slice::from_ref(&new));
         assert_eq!(days(data.path(), STREAM, HOUR + 9_000).unwrap(), []);
         assert_eq!(streams(data.path()).unwrap(), [STREAM]);
         fs::write(new.path(data.path()), "{torn").unwrap();

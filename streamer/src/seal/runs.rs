@@ -117,7 +117,7 @@ impl Merged {
     ///
     /// # Errors
     /// When a file cannot be read.
-    pub fn next(&mut self) -> io::Result<Option<(Part, TickMessage)>> {
+    pub fn next_tick(&mut self) -> io::Result<Option<(Part, TickMessage)>> {
         let Some(Reverse(Head { place: (_, part, run), tick })) = self.heads.pop() else { return Ok(None) };
         self.advance(part, run)?;
         Ok(Some((part, tick)))
@@ -193,7 +193,7 @@ mod tests {
     fn read(recordings: &[Recording]) -> (Vec<(i64, Part, u64)>, u64) {
         let mut merged = Merged::open(recordings).unwrap();
         let mut all = Vec::new();
-        while let Some((part, tick)) = merged.next().unwrap() {
+        while let Some((part, tick)) = merged.next_tick().unwrap() {
             all.push((second(&tick), part, tick.sequence));
         }
         (all, merged.damaged())

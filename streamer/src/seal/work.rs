@@ -134,7 +134,7 @@ impl Place<'_> {
         let mut sealed = SealedHour { live: hour.live, backfill: hour.backfill, rev, ..SealedHour::default() };
         let fills = Fills::of(policy.gaps, record.stream, &(hour.start..=hour.start + SECONDS_PER_HOUR));
         let mut ticks = Merged::open(&self.recordings(record.stream, hour)?)?;
-        while let Some((part, tick)) = ticks.next()? {
+        while let Some((part, tick)) = ticks.next_tick()? {
             if !(record.from..record.to).contains(&crate::backfill::merge::second(&tick)) {
                 continue;
             }
