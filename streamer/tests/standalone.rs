@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The ladder in seconds: what it does is the same, only sooner.
-const POLICY: &str = "settle: 500ms\nverifyRestart: 500ms\nverifyReconnect: 500ms\nretryPause: 1h\nretryPauseMax: 1h\n";
+const POLICY: &str = "settle: 500ms\nverifyRestart: 500ms\nverifyReconnect: 500ms\nverifyRestored: 500ms\nretryPause: 1h\nretryPauseMax: 1h\n";
 
 struct Process {
     child: Child,
