@@ -7,6 +7,7 @@ use marketstream_crds::{GatewayError, MarketStreamSpec, Session, SocketState, St
 
 use crate::{
     clock::{Clock, Now},
+    engine::Manifest,
     facts::{Gaps, Snapshot, StreamFacts},
     notices::Link,
     plan::StreamKey,
@@ -16,6 +17,11 @@ use crate::{
 /// A spec from its JSON, with all defaults.
 pub fn spec(json: serde_json::Value) -> MarketStreamSpec {
     serde_json::from_value(json).unwrap()
+}
+
+/// What a resource with this spec says, and no more.
+pub fn manifest(spec: MarketStreamSpec) -> Manifest {
+    Manifest { spec, client_id: None, action: None, acknowledged: None, retry_login: None, stored: false }
 }
 
 /// The BidAsk stream of a contract, silent since the start of the process unless it flows.

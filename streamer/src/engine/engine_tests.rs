@@ -4,7 +4,10 @@ use marketstream_crds::{StreamState, Upstream};
 use serde_json::json;
 
 use super::{stream::Origin, *};
-use crate::{recorder::Recorder, test_support::spec};
+use crate::{
+    recorder::Recorder,
+    test_support::{manifest, spec},
+};
 
 struct Bench {
     engine: Engine,
@@ -39,14 +42,7 @@ impl Bench {
             "gateway": {"external": {"host": "127.0.0.1", "ports": [1]}},
             "limits": {"tickByTick": 2},
         }));
-        engine.take_manifest(Manifest {
-            spec,
-            client_id: None,
-            action: None,
-            acknowledged: None,
-            retry_login: None,
-            stored: false,
-        });
+        engine.take_manifest(manifest(spec));
         Self { engine, published, recorder: Some(recorder), _data: data }
     }
 

@@ -158,15 +158,7 @@ async fn the_manual_lists_the_metrics() {
     let spec = crate::test_support::spec(serde_json::json!({
         "contracts": [{"name": "a", "conId": 1, "ticks": ["Last"]}], "gateway": {"external": {"host": "127.0.0.1"}},
     }));
-    let manifest = crate::engine::Manifest {
-        spec,
-        client_id: None,
-        action: None,
-        acknowledged: None,
-        retry_login: None,
-        stored: false,
-    };
-    core.manifests().send(manifest).unwrap();
+    core.manifests().send(crate::test_support::manifest(spec)).unwrap();
     let mut session = core.facts().session;
     session.wait_for(|snapshot| !snapshot.streams.is_empty()).await.unwrap();
     session.borrow().streams[0].pulse.beat(core.facts().clock.now());
