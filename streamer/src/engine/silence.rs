@@ -10,7 +10,7 @@ use crate::{
     clock::Now,
     health::Verdict,
     plan::StreamKey,
-    sentinel::decide::{Answer, Meaning, Silent, decide},
+    sentinel::decide::{Answer, Meaning, Silent, decide, settle},
 };
 
 /// A line that calls a stream quiet for so long is checked against history now and then: it could be as blind.
@@ -81,6 +81,16 @@ pub fn refine(
     }
     let counted_from = verdict.counted_from.map(|from| from.max(stream.excused_until.unwrap_or_default()));
     (Verdict { state, counted_from, ..verdict }, doubt)
+}
+
+/// Whether anybody has shown anything since the stream's last tick. A line that fell silent together with its stream has
+/// not, even while its last word is young enough to count: both may have been cut off.
+pub fn is_witnessed(stream: &StreamEntry, witnesses: &Witnesses<'_>, patience: Duration) -> bool {
+    // What was lost before the first tick is another gap.
+    let Some(last) = stream.pulse.last_tick() else { return true };
+    let shown = witnesses.line.and_then(|line| line.seen.lock().last_frame);
+    let asked = witnesses.answer.map(|answer| answer.asked);
+    shown.max(asked).is_some_and(|at| at > last + settle(patience))
 }
 
 /// Since when the stream could have ticked and has not, on the monotonic clock and as IBKR's second. `None` while it is

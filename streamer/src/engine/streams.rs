@@ -9,7 +9,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{
     Engine,
     gaps::recorded,
-    silence::{Witnesses, refine},
+    silence::{Witnesses, is_witnessed, refine},
     stream::Origin,
 };
 use crate::{
@@ -255,7 +255,12 @@ impl Engine {
                 tracing::info!(stream = %key, ?from, to = ?verdict.state, "stream {:?}", verdict.state);
                 stream.since = now.wall;
                 // A silence that ends by itself may have swallowed ticks: history tells.
-                if verdict.state == StreamState::Stale
+                let doubtful = match verdict.state {
+                    StreamState::Stale => true,
+                    StreamState::Quiet => !is_witnessed(stream, &witnesses, stale_after),
+                    _ => false,
+                };
+                if doubtful
                     && !stream.overflow
                     && let Some(recorded) = recorded(&self.contracts, key)
                 {
