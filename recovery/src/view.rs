@@ -90,11 +90,14 @@ impl<'a> View<'a> {
         (upstream.state == Upstream::Up).then(|| before(self.report.received, upstream.for_seconds))
     }
 
-    /// When a market-data farm came back last.
-    pub(crate) fn farm_restored(&self) -> Option<Timestamp> {
+    /// When a market-data farm came back last. What a session that comes up is told of its farms is no return.
+    pub(crate) fn farm_restored(&self, settle: Duration) -> Option<Timestamp> {
         let farms = self.streamer()?.farms.values();
         let back = farms.filter(|farm| farm.kind == FarmKind::MarketData && farm.state == FarmState::Ok);
-        back.map(|farm| before(self.report.received, farm.for_seconds)).max()
+        let up = self.progress().map(|up| after(up, settle));
+        back.map(|farm| before(self.report.received, farm.for_seconds))
+            .max()
+            .filter(|back| up.is_none_or(|up| *back > up))
     }
 
     /// When the gateway or the session last came a step forward by itself: a login that began or ended, a session that is

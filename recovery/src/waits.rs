@@ -42,7 +42,7 @@ impl Ladder<'_> {
 
     /// After the link to IBKR or a farm is back the streamer looks after its streams by itself.
     fn restored_end(&self) -> Option<Timestamp> {
-        let back = self.view.restored().max(self.view.farm_restored());
+        let back = self.view.restored().max(self.view.farm_restored(self.policy.settle.get()));
         back.map(|back| after(back, self.policy.verify_restored.get()))
     }
 

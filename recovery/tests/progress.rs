@@ -176,6 +176,22 @@ fn a_farm_that_is_down_keeps_a_silent_session_from_being_reset() {
 }
 
 #[test]
+fn level_2_waits_for_the_streamer_after_a_farm_is_back_and_not_after_a_session_names_its_farms() {
+    for (told, restarted) in [(0, 60.0), (20, 110.0)] {
+        let mut world = World::new();
+        world.spec.recovery.warn_after = Duration::from_secs(10);
+        world.spec.recovery.restart_streams_after = Duration::from_secs(20);
+        world.socket(SocketState::Refused);
+        world.socket(SocketState::Connected);
+        world.silence_all(0);
+        world.run(told);
+        world.farm("usfuture", FarmKind::MarketData, FarmState::Ok);
+        world.run(200);
+        assert_eq!(world.done().first(), Some(&(restarted, ActionKind::RestartStreams)), "told after {told} s");
+    }
+}
+
+#[test]
 fn what_waits_under_a_silent_pod_goes_on_with_its_clock_and_its_rungs() {
     let mut world = World::new();
     world.reject(&ALL, 10197, "No market data during competing live session");
