@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use ib_gateway_sim::judge::{Counts, Verdict};
-use marketstream_crds::{ActionKind, Incident, MarketStream, Recovery, Scope};
+use marketstream_crds::{ActionKind, Incident, MarketStream, Recovery};
 
 use crate::{
     feed::Feed,
@@ -47,16 +47,12 @@ pub fn on_time(incident: &Incident, recovery: &Recovery) -> Result<()> {
     Ok(())
 }
 
-/// The one incident that did anything and was closed since then. A stream that flows again a moment after its siblings
-/// was silent as long as they were, and may be told of by a warning of its own.
+/// The one incident that did anything and was closed since then.
 ///
 /// # Errors
 /// When there is none, or more than one.
 pub fn one_incident<'a>(now: &'a MarketStream, before: &MarketStream) -> Result<&'a Incident> {
-    let mut closed = newly_closed(now, before);
-    if closed.iter().any(|incident| incident.scope == Scope::Session) {
-        closed.retain(|incident| incident.scope == Scope::Session || incident.level > 1);
-    }
+    let closed = newly_closed(now, before);
     ensure!(closed.len() <= 1, "more than one incident: {closed:#?}");
     closed.into_iter().next().context("no incident was closed")
 }

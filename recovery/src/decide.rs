@@ -59,11 +59,12 @@ pub fn decide(view: &View<'_>, now: Timestamp, policy: &Policy) -> Decision {
     let tracked = incidents::update(view, policy, now);
     let mut notices: Vec<Notice> =
         tracked.closed.iter().filter(|incident| incident.level > 0).map(notice::closed).collect();
+    let known = tracked.open.iter().chain(&tracked.closed).chain(&view.status.history);
     let mut state = State {
         view,
         policy,
         now,
-        ladder: Ladder::new(view, policy, now),
+        ladder: Ladder::new(view, policy, now).knowing(known),
         action: view.status.action.clone(),
         client_id: client_id(view),
         rolls: recent_rolls(view, policy, now),

@@ -62,11 +62,13 @@ pub(crate) struct Ladder<'a> {
     pub(crate) policy: &'a Policy,
     pub(crate) now: Timestamp,
     pub(crate) windows: OnceCell<Windows>,
+    /// Until when a stream may follow its siblings: see [`Ladder::knowing`].
+    pub(crate) session_over: Option<Timestamp>,
 }
 
 impl<'a> Ladder<'a> {
     pub(crate) fn new(view: &'a View<'a>, policy: &'a Policy, now: Timestamp) -> Self {
-        Self { view, policy, now, windows: OnceCell::new() }
+        Self { view, policy, now, windows: OnceCell::new(), session_over: None }
     }
 
     /// The next step, unless the incident has recovered or nothing more can be done.
@@ -134,11 +136,7 @@ impl<'a> Ladder<'a> {
         let silent = || {
             self.streams(incident).filter(|stream| matches!(stream.state, StreamState::Stale | StreamState::Pending))
         };
-        let of_silence = matches!(
-            incident.cause,
-            Cause::Zombie | Cause::StreamSilent | Cause::FarmDown | Cause::CorruptData | Cause::Unknown
-        );
-        of_silence
+        of_silence(incident.cause)
             && self.view.connected()
             && silent().count() > 0
             && silent().all(|stream| stream.session == Session::Unknown)
@@ -259,6 +257,11 @@ impl<'a> Ladder<'a> {
         let ack = self.view.streamer().and_then(|streamer| streamer.action.as_ref());
         action.zip(ack).is_some_and(|(action, ack)| action.id == ack.id && ack.state == ActionState::Failed)
     }
+}
+
+/// Whether a cause says no more than that ticks are missing.
+pub(crate) fn of_silence(cause: Cause) -> bool {
+    matches!(cause, Cause::Zombie | Cause::StreamSilent | Cause::FarmDown | Cause::CorruptData | Cause::Unknown)
 }
 
 /// Records that a step was taken.

@@ -1,12 +1,14 @@
 //! What a step waits for beyond its threshold and the verification of the last action.
 
 use jiff::Timestamp;
-use marketstream_crds::{Incident, Scope, StreamState};
+use marketstream_crds::{ActionKind, Incident, Scope, StreamState};
 
 use crate::{
+    incidents::{Rank, rank},
     ladder::{
         Ladder,
         level::{RESET, RESTART},
+        of_silence,
     },
     rules::rule,
     view::{after, before},
@@ -14,6 +16,20 @@ use crate::{
 };
 
 impl Ladder<'_> {
+    /// Takes note of the incidents of this look and before. When a silent session comes back its streams follow one
+    /// another, each silent for as long as the others were. None is judged by itself until the session's incident has
+    /// settled and the effect of its last new requests is known; its clock goes on meanwhile.
+    pub(crate) fn knowing<'i>(mut self, incidents: impl Iterator<Item = &'i Incident>) -> Self {
+        let sessions = incidents.filter(|incident| rank(incident) == Rank::Session);
+        let ends = sessions.filter_map(|incident| {
+            let settled = after(incident.recovered_time?.get(), self.policy.settle.get());
+            let asked = incident.last_action == Some(ActionKind::RestartStreams);
+            Some(settled.max(self.verification_end(incident).filter(|_| asked).unwrap_or(settled)))
+        });
+        self.session_over = ends.max();
+        self
+    }
+
     /// When a step that is due at `due` may be taken.
     pub(crate) fn release(&self, incident: &Incident, level: u8, due: Timestamp) -> Timestamp {
         let rule = rule(incident.cause);
@@ -24,6 +40,7 @@ impl Ladder<'_> {
             self.restored_end().filter(|_| level == RESTART),
             self.first_ticks_due(incident).filter(|_| level >= RESTART),
             self.upstream_end(incident).filter(|_| rule.late_reset && level == RESET),
+            self.session_over.filter(|_| incident.scope == Scope::Stream && of_silence(incident.cause)),
         ];
         let due = waits.into_iter().flatten().fold(due, Timestamp::max);
         if rule.maintenance && level >= RESET { self.windows().release(due, self.now) } else { due }

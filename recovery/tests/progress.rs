@@ -137,6 +137,46 @@ fn a_thin_sibling_that_ticked_last_shows_how_long_the_session_lived() {
     assert_eq!(world.rungs(), [(1, 150.0), (2, 180.0)], "the others are silent for 300 s and more");
 }
 
+#[test]
+fn a_stream_that_follows_its_siblings_by_a_moment_is_no_fault_of_its_own() {
+    // By itself, and after the whole session was asked for again.
+    for (silent, moment) in [(30, 9), (125, 40)] {
+        let mut world = World::new();
+        world.silence_all(60);
+        world.run(silent);
+        let told = world.notices.len();
+        world.flow(&[MNQ_QUOTES, MNQ_TRADES]);
+        world.run(moment);
+        world.flow(&[BTC_QUOTES]);
+        world.run(20);
+        assert!(world.status.incidents.is_empty(), "{:#?}", world.status.incidents);
+        let history: Vec<Cause> = world.status.history.iter().map(|incident| incident.cause).collect();
+        assert_eq!(history, [Cause::Zombie]);
+        let later: Vec<&str> = world.notices[told..].iter().map(|(_, notice)| notice.reason).collect();
+        assert_eq!(later, ["Recovered"]);
+    }
+}
+
+#[test]
+fn a_stream_that_does_not_follow_its_siblings_keeps_the_clock_of_its_silence() {
+    let mut settled = World::new();
+    settled.silence_all(60);
+    settled.run(30);
+    settled.flow(&[MNQ_QUOTES, MNQ_TRADES]);
+    settled.run(600);
+    let incident = settled.incident_with(BTC_QUOTES);
+    assert_eq!((incident.cause, incident.level), (Cause::StreamSilent, 4));
+    // Warned of when the session's incident had settled, 100 s after its last tick; the rest as if it had been alone.
+    assert_eq!(settled.rungs()[..3], [(1, 100.0), (2, 180.0), (2, 300.0)]);
+    let mut asked = World::new();
+    asked.silence_all(60);
+    asked.run(125);
+    asked.flow(&[MNQ_QUOTES, MNQ_TRADES]);
+    asked.run(480);
+    // Its session's new requests, 180 s after its last tick, were its own, too: their effect is awaited first.
+    assert_eq!(asked.rungs(), [(1, 240.0), (2, 240.0), (2, 360.0), (2, 600.0), (4, 660.0)]);
+}
+
 // The link to IBKR
 
 #[test]
