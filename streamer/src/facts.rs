@@ -25,7 +25,7 @@ use crate::{
     plan::StreamKey,
     recorder::Feed,
     roll::Expiry,
-    seal::child::Sealing,
+    seal::{child::Sealing, instruments::Instrument},
     session::{endpoints::Endpoint, socket::Socket},
 };
 
@@ -151,6 +151,8 @@ pub struct StreamFacts {
     pub error: Option<GatewayError>,
     /// How often it was subscribed again.
     pub restarts: i32,
+    /// The number under which this process runs its subscription; `None` while none runs.
+    pub request: Option<u64>,
     /// IBKR has delayed data only, for it or for its contract's market-data line.
     pub delayed: bool,
     /// Its ticks.
@@ -164,12 +166,13 @@ impl PartialEq for StreamFacts {
             |facts: &Self| (facts.con_id, facts.state, facts.since, facts.session, facts.counted_from, facts.restarts);
         essence(self) == essence(other)
             && (&self.key, &self.error, self.delayed) == (&other.key, &other.error, other.delayed)
+            && self.request == other.request
             && (&self.symbol, self.stale_after) == (&other.symbol, other.stale_after)
     }
 }
 
 /// A contract of the manifest that IBKR knows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ContractFacts {
     /// Its name in the manifest.
     pub name: String,
@@ -181,6 +184,8 @@ pub struct ContractFacts {
     pub expiry: Option<Expiry>,
     /// What is recorded next.
     pub next: Option<NextContract>,
+    /// What IBKR says of it; `None` when it is only known from earlier.
+    pub instrument: Option<Arc<Instrument>>,
 }
 
 /// Requests came too fast for IBKR: none is sent until it is over.
@@ -232,6 +237,8 @@ pub struct Snapshot {
     pub reportable: bool,
     /// Heartbeat of the status.
     pub monitor_interval: Duration,
+    /// For how many days ticks are kept; `None`: for ever.
+    pub retention_days: Option<i32>,
 }
 
 /// Counts that the metrics show and nothing decides on.

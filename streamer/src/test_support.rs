@@ -38,6 +38,7 @@ pub fn stream(contract: &str, state: StreamState) -> StreamFacts {
         counted_from: silent.then_some(Duration::ZERO),
         error: None,
         restarts: 0,
+        request: None,
         delayed: false,
         pulse: Arc::default(),
     }
@@ -66,5 +67,6 @@ pub fn snapshot(connected: bool, streams: Vec<StreamFacts>) -> Snapshot {
         action: None,
         reportable: true,
         monitor_interval: Duration::from_secs(15),
+        retention_days: None,
     }
 }

@@ -143,6 +143,7 @@ impl ContractEntry {
             local_symbol: resolved.contract.local_symbol.clone(),
             expiry: resolved.expiry.clone(),
             next,
+            instrument: resolved.instrument.clone(),
         })
     }
 

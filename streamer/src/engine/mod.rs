@@ -272,6 +272,7 @@ impl Engine {
             action: None,
             reportable: false,
             monitor_interval: DEFAULT_MONITOR_INTERVAL,
+            retention_days: None,
         };
         let (publish, published) = watch::channel(Arc::new(snapshot));
         let (gaps, kept) = (gaps::Book::open_dir(tools.store.data_dir(), now), tools.store.contracts());
@@ -415,6 +416,7 @@ impl Engine {
                 counted_from: stream.verdict.counted_from,
                 error: stream.error.clone(),
                 restarts: stream.restarts,
+                request: stream.request(),
                 delayed: stream.pulse.is_delayed()
                     || self.lines.get(&key.contract).is_some_and(lines::LineEntry::is_delayed),
                 pulse: stream.pulse.clone(),
@@ -436,6 +438,7 @@ impl Engine {
                 .spec
                 .as_ref()
                 .map_or(DEFAULT_MONITOR_INTERVAL, |spec| spec.recovery.monitor_interval.get()),
+            retention_days: self.spec.as_ref().and_then(|spec| spec.storage.retention_days),
         };
         self.publish.send_if_modified(|known| {
             let changed = **known != snapshot;

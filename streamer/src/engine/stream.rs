@@ -104,6 +104,11 @@ impl StreamEntry {
         self.running.is_some()
     }
 
+    /// The number of its subscription, if one runs.
+    pub fn request(&self) -> Option<u64> {
+        self.running.as_ref().map(|running| running.serial)
+    }
+
     /// When its subscription began, if one runs.
     pub fn running_since(&self) -> Option<Duration> {
         self.running.as_ref().map(|running| running.since)

@@ -1,13 +1,18 @@
 //! `/background/…`: what is recorded, contract by contract, with ib-stream's field names.
 
 use axum::http::StatusCode;
+use jiff::Timestamp;
 use marketstream_crds::{Session, StreamState};
 use serde_json::{Map, Value, json};
 
 use super::health::{MAX_CONTRACTS, Picture};
-use crate::{cli::stored_kind, facts::StreamFacts, live::envelope::iso, status::seconds};
+use crate::{
+    cli::stored_kind, facts::StreamFacts, live::envelope::iso, seal::instruments::Session as TradingSession,
+    status::seconds,
+};
 
 const SECONDS_PER_MINUTE: f64 = 60.0;
+const HOURS_PER_DAY: i32 = 24;
 
 /// ib-stream's words for a contract, the worst last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,7 +84,7 @@ pub fn status(picture: &Picture) -> Value {
                 "expected_tick_types": streams.iter().map(kind).collect::<Vec<_>>(),
                 "active_tick_types": running.clone().map(kind).collect::<Vec<_>>(),
                 "stream_count": running.count(),
-                "buffer_hours": null,
+                "buffer_hours": buffer_hours(picture),
             });
             (key(streams), entry)
         })
@@ -183,8 +188,8 @@ fn one(picture: &Picture, streams: &[StreamFacts]) -> Value {
             let entry = json!({
                 "tick_type": kind(stream),
                 "active": is_active(stream, picture.connected),
-                // The client library keeps its request numbers to itself.
-                "request_id": null,
+                // The client library keeps its own numbers to itself.
+                "request_id": stream.request,
                 "last_tick": stream.pulse.last_tick_time().map(iso),
                 "error_count": u8::from(stream.error.is_some()),
                 "last_error": stream.error.as_ref().map(|error| format!("{} {}", error.code, error.message)),
@@ -211,7 +216,7 @@ fn one(picture: &Picture, streams: &[StreamFacts]) -> Value {
         "symbol": symbol(streams),
         "status": Condition::of(streams, picture.connected).as_str(),
         "market_status": market,
-        "trading_hours": null,
+        "trading_hours": trading_hours(picture, streams),
         "data_staleness": {
             "last_tick": last_time.map(iso),
             "minutes_ago": minutes,
@@ -224,9 +229,30 @@ fn one(picture: &Picture, streams: &[StreamFacts]) -> Value {
         "metrics": {
             "total_streams_expected": streams.len(),
             "total_streams_active": streams.iter().filter(|stream| is_active(stream, picture.connected)).count(),
-            "buffer_hours": null,
+            "buffer_hours": buffer_hours(picture),
         },
     })
+}
+
+/// When it opens and closes next, by IBKR's trading hours; null before those are known.
+fn trading_hours(picture: &Picture, streams: &[StreamFacts]) -> Value {
+    let known = picture.session.contracts.iter().find(|contract| Some(contract.con_id) == streams[0].con_id);
+    let Some(instrument) = known.and_then(|contract| contract.instrument.as_deref()) else { return Value::Null };
+    let now = picture.now.wall.as_second();
+    let next = |of: fn(&TradingSession) -> i64| {
+        let later = instrument.sessions.iter().filter(|session| !session.liquid).map(of).filter(|at| *at > now);
+        later.min().and_then(|at| Timestamp::from_second(at).ok()).map(iso)
+    };
+    json!({
+        "time_zone": instrument.time_zone,
+        "next_open": next(|session| session.open),
+        "next_close": next(|session| session.close),
+    })
+}
+
+/// For how long ticks are kept; null: for ever.
+fn buffer_hours(picture: &Picture) -> Option<i32> {
+    picture.session.retention_days.map(|days| days.saturating_mul(HOURS_PER_DAY))
 }
 
 /// Whether data of it come, or would come if anything happened.

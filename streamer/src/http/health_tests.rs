@@ -5,11 +5,12 @@ use marketstream_crds::Session;
 use super::{super::background, *};
 use crate::{
     clock::Clock,
+    facts::ContractFacts,
+    seal::instruments::{Instrument, Session as TradingSession},
     test_support::{error, snapshot, stream},
 };
 
-/// What has no value before the first tick, or has none here: the client library keeps its request numbers to itself, and
-/// nothing is thrown away after some hours.
+/// What has no value before the first tick, while nothing is subscribed, or where ticks are kept for ever.
 const UNKNOWN_AT_TIMES: [&str; 4] = ["/last_tick", "/minutes_ago", "/request_id", "/buffer_hours"];
 
 /// Answers that ib-stream gave, and the example of its manual.
@@ -133,6 +134,53 @@ fn each_state_has_its_words() {
         assert_eq!(system(&picture)["system_status"], health["status"]);
         assert_eq!(health["tws_connected"].as_bool(), Some(picture.connected));
     }
+}
+
+#[test]
+fn hours_requests_and_retention_are_told_when_they_are_known() {
+    let mut flowing = stream("mnq", StreamState::Flowing);
+    flowing.request = Some(17);
+    let mut session = snapshot(true, vec![flowing]);
+    let unknown = background::contract(&picture(session.clone(), writable(), &at_level(0)), "mnq").1;
+    assert_eq!((&unknown["trading_hours"], &unknown["metrics"]["buffer_hours"]), (&Value::Null, &Value::Null));
+
+    let now = Clock::start().now().wall.as_second();
+    let day = |number: i64, liquid| TradingSession {
+        open: now + number * 86_400 - 3_600,
+        close: now + number * 86_400 + 3_600,
+        date: jiff::civil::date(2026, 11, 24),
+        liquid,
+    };
+    let instrument = Instrument {
+        con_id: 711_280_073,
+        time_zone: "US/Central".to_owned(),
+        sessions: vec![
+            day(-1, false),
+            day(0, false),
+            TradingSession { close: now + 60, ..day(0, true) },
+            day(1, false),
+        ],
+        ..Instrument::default()
+    };
+    session.contracts = vec![ContractFacts {
+        name: "mnq".to_owned(),
+        con_id: 711_280_073,
+        local_symbol: "MNQZ6".to_owned(),
+        expiry: None,
+        next: None,
+        instrument: Some(Arc::new(instrument)),
+    }];
+    session.retention_days = Some(3);
+    let picture = picture(session, writable(), &at_level(0));
+    let contract = background::contract(&picture, "mnq").1;
+    let at = |second: i64| crate::live::envelope::iso(jiff::Timestamp::from_second(second).unwrap());
+    assert_eq!(
+        contract["trading_hours"],
+        json!({"time_zone": "US/Central", "next_open": at(now + 86_400 - 3_600), "next_close": at(now + 3_600)})
+    );
+    assert_eq!(contract["streams"]["bid_ask"]["request_id"], 17);
+    assert_eq!(contract["metrics"]["buffer_hours"], 72);
+    assert_eq!(background::status(&picture)["status"]["contracts"]["711280073"]["buffer_hours"], 72);
 }
 
 #[test]

@@ -71,6 +71,7 @@ async fn without_a_session_it_is_alive_and_not_ready() {
         ("/background/health", StatusCode::OK, "UNKNOWN"),
         ("/background/health/summary", StatusCode::OK, "total_contracts"),
         ("/background/status", StatusCode::OK, "max_tracked_contracts"),
+        ("/v2/buffer/7/info", StatusCode::NOT_FOUND, "/v2/buffer/7/info is not served here: /openapi.json lists"),
     ] {
         let (answered, text) = get(&view, path).await;
         assert_eq!(answered, status, "{path}: {text}");

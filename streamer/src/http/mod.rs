@@ -24,7 +24,7 @@ use std::{
 use axum::{
     Json, Router,
     extract::{Path, Query, State},
-    http::{StatusCode, header},
+    http::{StatusCode, Uri, header},
     response::{IntoResponse, Response},
     routing::{MethodRouter, get, post},
     serve::ListenerExt,
@@ -36,7 +36,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::health::{Picture, Status};
+use self::{
+    health::{Picture, Status},
+    problem::Problem,
+};
 use crate::{
     engine::Event,
     facts::{Facts, Heart},
@@ -170,7 +173,15 @@ fn routes() -> Vec<(&'static str, &'static str, MethodRouter<Served>)> {
 
 fn router(served: Served) -> Router {
     let router = routes().into_iter().fold(Router::new(), |router, (_, path, method)| router.route(path, method));
-    router.with_state(served)
+    router.fallback(unknown).with_state(served)
+}
+
+/// A path that nothing is served under: ib-stream has more of them.
+async fn unknown(uri: Uri) -> Problem {
+    let path: String = uri.path().chars().take(64).collect();
+    Problem::not_served(format!(
+        "{path} is not served here: /openapi.json lists what is, the manual what to use instead"
+    ))
 }
 
 async fn openapi() -> Response {

@@ -35,6 +35,11 @@ impl Problem {
         Self { status: StatusCode::NOT_FOUND, code: "CONTRACT_NOT_FOUND", message }
     }
 
+    /// A path that nothing is served under.
+    pub fn not_served(message: String) -> Self {
+        Self { status: StatusCode::NOT_FOUND, code: "INVALID_REQUEST", message }
+    }
+
     /// As many as are served at once are being served.
     pub fn busy(message: String) -> Self {
         Self { status: StatusCode::SERVICE_UNAVAILABLE, code: "RATE_LIMIT_EXCEEDED", message }

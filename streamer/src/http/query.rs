@@ -1,6 +1,6 @@
 //! `/v3/buffer/{contract}/query`: stored ticks of a range, read and sent piece by piece.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{io, sync::Arc};
 
 use axum::{
     body::{Body, Bytes},
@@ -9,10 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::stream;
-use marketstream_proto::{
-    TickKind, TickMessage, framing,
-    layout::{HourFile, Part},
-};
+use marketstream_proto::{TickKind, TickMessage, framing, layout::HourFile};
 use serde_json::json;
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc},
@@ -27,7 +24,7 @@ use super::{
     record::{Expanded, Raw},
     target,
 };
-use crate::live::{envelope::iso_micros, files};
+use crate::live::{Stored, envelope::iso_micros};
 
 const SECONDS_PER_HOUR: i64 = 3600;
 const MICROS_PER_SECOND: i64 = 1_000_000;
@@ -90,12 +87,8 @@ impl Answer {
         let hours = (hour(self.range.start_us)..=hour(self.range.end_us - 1)).step_by(SECONDS_PER_HOUR as usize);
         for hour in hours {
             for kind in self.kinds.clone() {
-                for part in [Part::Live, Part::Backfill] {
-                    if self.left() > 0
-                        && let Err(error) = self.file(HourFile { hour, con_id: self.con_id, kind }, part, out).await?
-                    {
-                        return Ok(Err(error));
-                    }
+                if let Err(error) = self.hour(HourFile { hour, con_id: self.con_id, kind }, out).await? {
+                    return Ok(Err(error));
                 }
             }
         }
@@ -125,39 +118,48 @@ impl Answer {
         text.into_bytes()
     }
 
-    async fn file(&mut self, file: HourFile, part: Part, out: &Out) -> Result<io::Result<()>, Gone> {
-        let path: PathBuf = match file.path_of(part) {
-            Ok(path) => self.data_dir.join(path),
-            Err(error) => return Ok(Err(io::Error::other(error))),
+    /// Sends the wanted ticks of an hour.
+    async fn hour(&mut self, hour: HourFile, out: &Out) -> Result<io::Result<()>, Gone> {
+        if self.left() == 0 {
+            return Ok(Ok(()));
+        }
+        let data_dir = self.data_dir.clone();
+        let mut stored = match blocking(move || Stored::open(&data_dir, hour)).await {
+            Ok(stored) => stored,
+            Err(error) => return Ok(Err(error)),
         };
-        let mut offset = 0;
-        loop {
-            let (path, wanted) = (path.clone(), self.range.start_us..self.range.end_us);
+        while self.left() > 0 {
             let (range, first, left) = (self.range.clone(), self.sent == 0, self.left());
             let read = move || {
-                let mut piece = files::piece(&path, offset, |tick| wanted.contains(&tick.ts))?;
-                piece.ticks.truncate(usize::try_from(left).unwrap_or(usize::MAX));
-                let bytes = encode(&piece.ticks, &range, first)?;
-                Ok((piece, bytes))
+                let Some(mut ticks) = stored.piece(|tick| (range.start_us..range.end_us).contains(&tick.ts))? else {
+                    return Ok(None);
+                };
+                ticks.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+                Ok(Some((ticks.len(), encode(&ticks, &range, first)?, stored)))
             };
-            let read = tokio::task::spawn_blocking(read).await.map_err(io::Error::other).flatten();
-            let (piece, bytes) = match read {
-                Ok(read) => read,
+            let (count, bytes) = match blocking(read).await {
+                Ok(Some((count, bytes, rest))) => {
+                    stored = rest;
+                    (count, bytes)
+                }
+                Ok(None) => break,
                 Err(error) => return Ok(Err(error)),
             };
-            offset = piece.next;
-            self.sent += piece.ticks.len() as u64;
+            self.sent += count as u64;
             if !bytes.is_empty() {
                 give(out, bytes).await?;
-            }
-            if piece.end || self.left() == 0 {
-                return Ok(Ok(()));
             }
             if out.is_closed() {
                 return Err(Gone);
             }
         }
+        Ok(Ok(()))
     }
+}
+
+/// On a thread that may wait for the disk.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other).flatten()
 }
 
 async fn give(out: &Out, bytes: Vec<u8>) -> Result<(), Gone> {

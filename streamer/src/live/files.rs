@@ -32,14 +32,21 @@ pub struct Piece {
 ///
 /// # Errors
 /// When the file cannot be read.
-pub fn piece(path: &Path, offset: u64, mut wanted: impl FnMut(&TickMessage) -> bool) -> io::Result<Piece> {
-    let mut file = match File::open(path) {
-        Ok(file) => file,
+pub fn piece(path: &Path, offset: u64, wanted: impl FnMut(&TickMessage) -> bool) -> io::Result<Piece> {
+    match File::open(path) {
+        Ok(mut file) => piece_of(&mut file, offset, wanted),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Ok(Piece { next: offset, end: true, ..Piece::default() });
+            Ok(Piece { next: offset, end: true, ..Piece::default() })
         }
-        Err(error) => return Err(error),
-    };
+        Err(error) => Err(error),
+    }
+}
+
+/// As [`piece`], of an open file.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn piece_of(file: &mut File, offset: u64, mut wanted: impl FnMut(&TickMessage) -> bool) -> io::Result<Piece> {
     file.seek(SeekFrom::Start(offset))?;
     let mut reader = Reader::new(BufReader::with_capacity(128 * 1024, file));
     let mut ticks = Vec::new();

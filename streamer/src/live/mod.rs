@@ -9,9 +9,11 @@ pub mod envelope;
 pub mod files;
 mod hub;
 mod reader;
+mod stored;
 
 pub use self::{
     cursor::{Cursor, NotACursor},
     hub::{Hub, Listener, Missed},
     reader::{Reader, Stopped},
+    stored::Stored,
 };

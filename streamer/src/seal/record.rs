@@ -5,6 +5,7 @@
 use std::{
     collections::BTreeMap,
     fs, io,
+    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -17,6 +18,9 @@ use crate::backfill::ledger::Recorded;
 
 const FOLDER: &str = ".marketstream/sealed";
 const SECONDS_PER_HOUR: i64 = 3600;
+/// How far from its date a day may reach: half the longest pause between two days, a session over midnight, and a time
+/// zone, generously.
+const REACH: i64 = 8 * 86_400;
 
 /// One trading day of one stream.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -134,24 +138,33 @@ impl DayRecord {
 /// # Errors
 /// When a record cannot be read: what is sealed must be known before anything is.
 pub fn days(data_dir: &Path, stream: Recorded, since: i64) -> io::Result<Vec<DayRecord>> {
+    days_of(data_dir, stream, since..i64::MAX)
+}
+
+/// The days of a stream with any of these seconds (since 1970), in order of time.
+///
+/// # Errors
+/// As [`days`].
+pub fn days_of(data_dir: &Path, stream: Recorded, seconds: Range<i64>) -> io::Result<Vec<DayRecord>> {
     let mut days = Vec::new();
     let entries = match fs::read_dir(folder_of(data_dir, stream)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(days),
         entries => entries?,
     };
+    // Names are enough to pass over what is far away; a day of sessions may begin or end some days beside its date.
+    let near = seconds.start.saturating_sub(REACH)..seconds.end.saturating_add(REACH);
     for entry in entries {
         let path = entry?.path();
         let date = path.file_stem().and_then(|date| date.to_str()?.parse::<Date>().ok());
-        // Names are enough to pass over what is long ago; a day of sessions may end a day after its date began.
         let Some(date) = date.filter(|_| path.extension().is_some_and(|extension| extension == "json")) else {
             continue;
         };
-        if date.to_zoned(jiff::tz::TimeZone::UTC).is_ok_and(|at| at.timestamp().as_second() < since - 8 * 86_400) {
+        if date.to_zoned(jiff::tz::TimeZone::UTC).is_ok_and(|at| !near.contains(&at.timestamp().as_second())) {
             continue;
         }
         let record: DayRecord = serde_json::from_slice(&fs::read(&path)?)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {error}", path.display())))?;
-        if record.to > since {
+        if record.to > seconds.start && record.from < seconds.end {
             days.push(record);
         }
     }

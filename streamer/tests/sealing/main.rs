@@ -4,9 +4,14 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 mod archive;
+#[path = "../common/mod.rs"]
+mod common;
 mod crash;
 mod data;
 #[path = "../../../simulator/tests/clients/packages.rs"]
 mod packages;
+mod query;
 mod readers;
 mod s3;
+#[path = "../server/mod.rs"]
+mod server;

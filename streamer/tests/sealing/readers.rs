@@ -107,7 +107,8 @@ fn compare(data: &Data, kinds: &[TickKind], amended: &[i64], quality: &[(i64, i6
     }
 }
 
-fn instrument(data: &Data) {
+/// Learns the contract's sessions: the first day closes two hours after the start.
+pub fn instrument(data: &Data) {
     let day = |number: i64| Session {
         open: START - 21 * HOUR + number * 24 * HOUR,
         close: START + 2 * HOUR + number * 24 * HOUR,

@@ -1,0 +1,140 @@
+//! Who asks for a range gets the same ticks in the same order, whether recordings have them or sealed files.
+
+use std::fs;
+
+use marketstream_proto::{
+    TickKind, TickMessage,
+    framing::Reader,
+    layout::{HourFile, Part},
+};
+use marketstream_streamer::live::Stored;
+use serde_json::{Value, json};
+
+use super::{
+    common::{Streamer, spec},
+    data::{CON_ID, Data, HOUR},
+    server::Server,
+};
+
+/// 2026-11-23T20:00:00Z: a trading day ends in the third hour.
+const START: i64 = 1_795_464_000;
+const KINDS: [TickKind; 3] = [TickKind::Last, TickKind::BidAsk, TickKind::MidPoint];
+/// Ticks of an hour: of the first kind more than fit into one piece.
+const COUNTS: [u64; 3] = [1_200, 60, 60];
+
+/// Five hours; in the second one the clock steps back, and history is fetched for three gaps, the newest first.
+fn recorded() -> Data {
+    let mut data = Data::new();
+    super::readers::instrument(&data);
+    for (kind, count) in KINDS.into_iter().zip(COUNTS) {
+        for hour in 0..5 {
+            data.record(kind, START + hour * HOUR, count);
+        }
+        data.record(kind, START + HOUR, count / 2);
+        for from in [2_400, 1_900, 500] {
+            data.fill(kind, START + HOUR + from, START + HOUR + from + 100, 20, 1.0);
+        }
+    }
+    data
+}
+
+fn hour_file(kind: TickKind, hour: i64) -> HourFile {
+    HourFile { hour: START + hour * HOUR, con_id: CON_ID, kind }
+}
+
+/// As retention does it: the recordings of an hour of all kinds.
+fn delete(data: &Data, hour: i64) {
+    for kind in KINDS {
+        for part in [Part::Live, Part::Backfill] {
+            let path = data.path().join(hour_file(kind, hour).path_of(part).unwrap());
+            assert!(fs::remove_file(&path).is_ok() || part == Part::Backfill, "{}", path.display());
+        }
+    }
+}
+
+/// Every form of the question, over all hours and parts of them.
+async fn answers(server: &Server) -> Vec<Vec<u8>> {
+    let mut answers = Vec::new();
+    for form in ["format=protobuf", "format=json", "raw=true"] {
+        for (from, to) in [(0, 5 * HOUR), (HOUR + 1_000, 2 * HOUR + 2_000), (HOUR, HOUR + 1), (6 * HOUR, 7 * HOUR)] {
+            for limit in ["", "&limit=1", "&limit=1300"] {
+                let range = format!("start_time={}&end_time={}{limit}", START + from, START + to);
+                let kinds = "tick_types=last,bid_ask,mid_point";
+                answers.push(server.bytes(&format!("/v3/buffer/mnq/query?{form}&{kinds}&{range}")).await);
+            }
+        }
+    }
+    answers
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_range_over_sealed_and_raw_hours_is_what_it_was_when_all_were_raw() {
+    let mut data = recorded();
+    let streamer = Streamer::start(data.path());
+    let server = Server::start(&streamer);
+    let mnq = json!([{"name": "mnq", "conId": CON_ID, "ticks": ["Last", "BidAsk", "MidPoint"]}]);
+    streamer.apply(&spec(mnq, &[9]));
+    streamer.until("the contract is known", |_| streamer.con_id("mnq").is_some()).await;
+
+    let raw = answers(&server).await;
+    let whole: Vec<TickMessage> = Reader::new(raw[0].as_slice()).map(Result::unwrap).collect();
+    assert_eq!(whole.len(), data.ticks.len());
+    let document: Value = serde_json::from_slice(&raw[12]).unwrap();
+    assert_eq!(document["total_messages"], data.ticks.len());
+
+    // Of the second day hours are sealed one by one, of the first in one file. The last hour is not over yet.
+    assert_eq!(data.seal(START + 4 * HOUR + 200).rows, whole.len() as u64 - COUNTS.iter().sum::<u64>());
+    assert_eq!(data.sealed().len(), 3 * 3);
+    assert!(answers(&server).await == raw, "while both are there, each tick comes once");
+    for deleted in [0..2, 2..4] {
+        deleted.for_each(|hour| delete(&data, hour));
+        let sealed = answers(&server).await;
+        for (number, (sealed, raw)) in sealed.iter().zip(&raw).enumerate() {
+            assert!(sealed == raw, "answer {number} has {} bytes of {}", sealed.len(), raw.len());
+        }
+    }
+
+    // What is fetched for an hour after its recordings are gone comes too.
+    let before = data.ticks.len();
+    data.fill(TickKind::Last, START + 3_000, START + 3_100, 30, 1.0);
+    let path = format!("/v3/buffer/mnq/query?tick_types=last&start_time={START}&end_time={}", START + HOUR);
+    let answer: Value = serde_json::from_slice(&server.bytes(&path).await).unwrap();
+    let fetched = |message: &&Value| message["source"] == "backfill";
+    let messages = answer["messages"].as_array().unwrap();
+    assert_eq!((messages.len(), messages.iter().filter(fetched).count()), (1_200 + data.ticks.len() - before, 30));
+    streamer.stop().await;
+}
+
+#[test]
+fn whoever_reads_a_sealed_hour_reads_on_while_its_files_are_replaced() {
+    let data = recorded();
+    data.seal(START + 4 * HOUR + 200);
+    let expected: Vec<&TickMessage> =
+        data.ticks.iter().filter(|tick| tick.tt == "last" && hour_of(tick) == START + 3 * HOUR).collect();
+    let read = |mut stored: Stored, disturb: &dyn Fn()| {
+        let mut ticks = Vec::new();
+        while let Some(piece) = stored.piece(|_| true).unwrap() {
+            assert!(piece.len() <= 1_000, "memory is bounded");
+            ticks.extend(piece);
+            disturb();
+        }
+        ticks
+    };
+    let stored = Stored::open(data.path(), hour_file(TickKind::Last, 3)).unwrap();
+    let recordings = read(stored, &|| {
+        let _ = fs::remove_file(data.path().join(hour_file(TickKind::Last, 3).path().unwrap()));
+    });
+    assert!(recordings.iter().eq(expected.iter().copied()));
+    let stored = Stored::open(data.path(), hour_file(TickKind::Last, 3)).unwrap();
+    let sealed = read(stored, &|| {
+        let _ = fs::remove_dir_all(data.path().join("parquet"));
+    });
+    assert!(sealed.iter().eq(expected.iter().copied()));
+    // And now they are deleted for good.
+    assert!(Stored::open(data.path(), hour_file(TickKind::Last, 3)).unwrap().piece(|_| true).unwrap().is_none());
+}
+
+fn hour_of(tick: &TickMessage) -> i64 {
+    let second = tick.ts / 1_000_000;
+    second - second.rem_euclid(HOUR)
+}
