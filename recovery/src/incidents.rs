@@ -1,7 +1,7 @@
 //! Opens, follows and closes incidents. Each has its own clock.
 
 use jiff::Timestamp;
-use marketstream_crds::{Cause, Incident, Scope, StreamState, StreamStatus};
+use marketstream_crds::{ActionKind, Cause, Incident, Scope, StreamState, StreamStatus};
 
 use crate::{
     cause::{Evidence, Finding},
@@ -39,14 +39,16 @@ pub(crate) fn update(view: &View<'_>, policy: &Policy, now: Timestamp) -> Incide
         }
         Some(finding) => {
             around.into_iter().for_each(|incident| tracker.close(incident));
-            tracker.session_fault(session, finding);
             // The session's fault explains its streams' silence. A Zombie explains nothing: it may be a dead stream in the
-            // pause of a thin one, and the dead one's clock goes on.
-            if finding.cause == Cause::Zombie {
-                tracker.result.open.extend(streams);
-            } else {
-                streams.into_iter().for_each(|incident| tracker.close(incident));
-            }
+            // pause of a thin one, and the dead one's clock goes on. Nor does a session that we make anew for a stream.
+            let stands = |incident: &Incident| {
+                let own = incident.last_action == Some(ActionKind::Reconnect) && tracker.starting(incident, finding);
+                finding.cause == Cause::Zombie || own
+            };
+            let (standing, explained): (Vec<_>, Vec<_>) = streams.into_iter().partition(stands);
+            tracker.session_fault(session, finding);
+            tracker.result.open.extend(standing);
+            explained.into_iter().for_each(|incident| tracker.close(incident));
         }
         // A pod that is being replaced has not reported yet.
         None if view.streamer().is_none() || !view.report.confirmed => {
@@ -135,14 +137,18 @@ impl Tracker<'_> {
                 self.open(Scope::Session, Finding { since, ..finding }, vec![]);
             }
             Some(incident) => {
-                // A session that comes up after our own action has no evidence yet; that action's cause stands.
-                let verified = Ladder::new(self.view, self.policy, self.now).verification_end(&incident);
-                let starting = finding.cause == Cause::Unknown && verified.is_some_and(|end| self.now < end);
-                let cause = if starting { incident.cause } else { finding.cause };
+                let cause = if self.starting(&incident, finding) { incident.cause } else { finding.cause };
                 self.result.open.push(Incident { cause, recovered_time: None, ..incident });
             }
             None => self.open(Scope::Session, finding, vec![]),
         }
+    }
+
+    /// Whether the session comes up after the incident's own action: there is no evidence yet, and the cause of that
+    /// action stands.
+    fn starting(&self, incident: &Incident, finding: Finding) -> bool {
+        let verified = Ladder::new(self.view, self.policy, self.now).verification_end(incident);
+        finding.cause == Cause::Unknown && verified.is_some_and(|end| self.now < end)
     }
 
     /// A gateway that cannot log in while IBKR is away is not to blame.

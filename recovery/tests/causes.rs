@@ -489,6 +489,26 @@ fn a_stream_of_impossible_ticks_is_restarted_then_reconnected_and_never_rolled()
 }
 
 #[test]
+fn the_new_session_that_a_stream_of_impossible_ticks_asked_for_does_not_end_its_incident() {
+    let mut world = World::new();
+    let mut reset = false;
+    for _ in 0..70 {
+        if !reset && world.done().iter().any(|(_, kind)| *kind == ActionKind::Reconnect) {
+            reset = true;
+            world.socket(SocketState::Connecting);
+            world.run(1);
+            world.state(&[MNQ_TRADES], StreamState::Pending);
+            world.socket(SocketState::Connected);
+        }
+        world.run(10);
+        world.corrupt(&[MNQ_TRADES]);
+    }
+    let incident = world.incident_with(MNQ_TRADES);
+    assert!(reset, "{incident:#?}");
+    assert_eq!((incident.cause, incident.level), (Cause::CorruptData, 4), "{:#?}", world.status.history);
+}
+
+#[test]
 fn one_impossible_tick_expires_before_anybody_is_warned() {
     let mut world = World::new();
     world.corrupt(&[MNQ_TRADES]);
