@@ -183,6 +183,8 @@ pub struct Repair {
     pub records: u64,
     /// Highest sequence number among them; 0 when there is none.
     pub last_sequence: u64,
+    /// IBKR's time of the last of them, microseconds since 1970.
+    pub last_ts: Option<i64>,
 }
 
 /// Reads `file` from its start and cuts off a torn tail: everything behind the last record that is a tick. Undecodable
@@ -200,6 +202,7 @@ pub fn repair(file: &mut File) -> io::Result<Repair> {
                 found.kept = reader.offset();
                 found.records += 1;
                 found.last_sequence = found.last_sequence.max(tick.sequence);
+                found.last_ts = Some(tick.ts);
             }
             Err(FrameError::Io { source, .. }) => return Err(source),
             Err(FrameError::Incomplete { .. } | FrameError::Length { .. } | FrameError::Decode { .. }) => {}

@@ -57,7 +57,10 @@ fn a_bad_record_between_good_ones_costs_only_itself() {
     assert!(matches!(read.as_slice(), [Ok(_), Err(FrameError::Decode { .. }), Ok(_)]));
 
     let mut file = file_of(&bytes);
-    assert_eq!(repair(&mut file).unwrap(), Repair { kept: length, cut: 0, records: 2, last_sequence: 2 });
+    assert_eq!(
+        repair(&mut file).unwrap(),
+        Repair { kept: length, cut: 0, records: 2, last_sequence: 2, last_ts: Some(tick(2).ts) }
+    );
 }
 
 #[test]
@@ -66,7 +69,10 @@ fn an_undecodable_tail_is_cut_off() {
     let good = bytes.len() as u64;
     bytes.extend([0, 0, 0, 2, 0xff, 0xff]);
     let mut file = file_of(&bytes);
-    assert_eq!(repair(&mut file).unwrap(), Repair { kept: good, cut: 6, records: 1, last_sequence: 7 });
+    assert_eq!(
+        repair(&mut file).unwrap(),
+        Repair { kept: good, cut: 6, records: 1, last_sequence: 7, last_ts: Some(tick(7).ts) }
+    );
     assert_eq!(file.metadata().unwrap().len(), good);
 }
 
@@ -76,7 +82,10 @@ fn a_tail_of_zeros_is_cut_off() {
     let good = bytes.len() as u64;
     bytes.extend([0; 4096]);
     let mut file = file_of(&bytes);
-    assert_eq!(repair(&mut file).unwrap(), Repair { kept: good, cut: 4096, records: 1, last_sequence: 1 });
+    assert_eq!(
+        repair(&mut file).unwrap(),
+        Repair { kept: good, cut: 4096, records: 1, last_sequence: 1, last_ts: Some(tick(1).ts) }
+    );
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub mod canary;
 pub mod cli;
 pub mod clock;
 pub mod commands;
+pub mod disk;
 pub mod engine;
 pub mod facts;
 pub mod flow;

@@ -8,6 +8,8 @@ use std::{fs, io::Write, path::PathBuf};
 
 use common::*;
 use marketstream_crds::{ActionKind, ActionState, SocketState, StreamState};
+use marketstream_proto::{TickKind, layout::HourFile};
+use marketstream_streamer::backfill::ledger::{Gap, GapCause, GapState};
 use serde_json::json;
 
 fn now() -> i64 {
@@ -81,6 +83,55 @@ async fn a_crash_tears_a_record_and_the_next_start_goes_on_behind_the_whole_ones
     let after = lines(data.path());
     assert_eq!(after[..before.len()], before);
     assert!(gateway.judge(data.path(), from, from + 2).await.complete());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_disk_has_not_taken_when_the_process_ends_is_a_gap_and_history_has_it() {
+    let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
+    let spec = spec(json!([sim1(&["Last", "BidAsk"])]), &[gateway.port()]);
+    let streamer = Streamer::start(data.path());
+    streamer.apply(&spec);
+    streamer.until_flowing().await;
+    until_stored(data.path(), 2, now()).await;
+    streamer.stop().await;
+    let from = now() + 1;
+
+    // Something stands where one of the files should be.
+    let path = |hour: i64| {
+        let file = HourFile::of_tick(SIM1, TickKind::Last, (now() + hour * 3_600) * 1_000_000);
+        data.path().join(file.path().unwrap())
+    };
+    let blocks = [path(0), path(1)];
+    let aside = data.path().join("aside");
+    fs::rename(&blocks[0], &aside).unwrap();
+    blocks.iter().for_each(|block| fs::create_dir_all(block).unwrap());
+    let streamer = Streamer::start(data.path());
+    streamer.apply(&spec);
+    streamer.until_flowing().await;
+    streamer.until("the refusal is reported", |status| !status.storage.writable).await;
+    until("quotes are recorded all the same", async || {
+        stored(data.path()).iter().any(|tick| tick.tick.name() == "BidAsk" && tick.time_s > from + 1)
+    })
+    .await;
+    streamer.stop().await;
+    let to = now();
+    blocks.iter().for_each(|block| fs::remove_dir(block).unwrap());
+    fs::rename(&aside, &blocks[0]).unwrap();
+
+    let streamer = Streamer::start(data.path());
+    streamer.apply(&spec);
+    let unwritten = |gap: &Gap| gap.cause == GapCause::Unwritten;
+    streamer
+        .until("what was lost is fetched", |_| {
+            let gaps = streamer.gaps();
+            let settled = |gap: &Gap| !matches!(gap.state, GapState::Open | GapState::Pending);
+            gaps.iter().any(unwritten) && gaps.iter().all(settled)
+        })
+        .await;
+    assert!(streamer.gaps().into_iter().find(unwritten).is_some_and(|gap| gap.after.is_some_and(|at| at <= to)));
+    streamer.stop().await;
+    let verdict = gateway.judge(data.path(), from, to).await;
+    assert!(verdict.complete(), "{verdict:#?}");
 }
 
 fn files(data: &std::path::Path) -> Vec<PathBuf> {

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use marketstream_proto::TickKind;
+use marketstream_proto::{TickKind, layout::HourFile};
 use serde::{Deserialize, Serialize};
 
 /// Gaps that are kept; the oldest settled ones go first.
@@ -28,6 +28,8 @@ pub enum GapCause {
     Rolled,
     /// Ticks came that cannot be true, and were put aside.
     Corrupt,
+    /// The disk did not keep what it was given, or the process ended before it took it.
+    Unwritten,
     /// A person asked for the range.
     Requested,
 }
@@ -55,6 +57,24 @@ pub struct Recorded {
     /// Kind of tick, as file names spell it.
     #[serde(with = "kind_name")]
     pub kind: TickKind,
+}
+
+impl From<HourFile> for Recorded {
+    fn from(HourFile { con_id, kind, .. }: HourFile) -> Self {
+        Self { con_id, kind }
+    }
+}
+
+/// Ticks that are in memory only, since the disk refuses them: a gap if the process ends before they are written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unwritten {
+    /// Name of the contract in the manifest.
+    pub contract: String,
+    /// Which stream.
+    #[serde(flatten)]
+    pub stream: Recorded,
+    /// IBKR's second of the first of them, since 1970.
+    pub from: i64,
 }
 
 /// A gap.
@@ -141,6 +161,8 @@ pub struct Counts {
 pub struct Ledger {
     next_id: u64,
     gaps: Vec<Gap>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    unwritten: Vec<Unwritten>,
 }
 
 impl Ledger {
@@ -163,6 +185,32 @@ impl Ledger {
             }
         }
         counts
+    }
+
+    /// What is in memory only.
+    #[must_use]
+    pub fn unwritten(&self) -> &[Unwritten] {
+        &self.unwritten
+    }
+
+    /// See [`Unwritten`].
+    pub fn set_unwritten(&mut self, unwritten: Vec<Unwritten>) {
+        self.unwritten = unwritten;
+    }
+
+    /// The process that had ticks in memory only is gone, and they with it.
+    pub fn lose_unwritten(&mut self) {
+        for Unwritten { contract, stream, from } in std::mem::take(&mut self.unwritten) {
+            self.lost(&contract, stream, from);
+        }
+    }
+
+    /// Ticks from this second on were found to be lost. A gap that is open already reaches back to there.
+    pub fn lost(&mut self, contract: &str, stream: Recorded, from: i64) {
+        match self.gaps.iter_mut().find(|gap| gap.stream == stream && gap.state == GapState::Open) {
+            Some(open) => open.after = open.after.map(|after| after.min(from)),
+            None => self.open(contract, stream, Some(from), GapCause::Unwritten),
+        }
     }
 
     /// Whether that stream has an open gap.

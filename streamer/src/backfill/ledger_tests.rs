@@ -118,3 +118,22 @@ fn it_is_bounded_and_reads_back() {
     let text = serde_json::to_string(&ledger).unwrap();
     assert_eq!(serde_json::from_str::<Ledger>(&text).unwrap(), ledger);
 }
+
+#[test]
+fn what_was_in_memory_only_is_a_gap_when_the_process_is_gone() {
+    let mut ledger = Ledger::default();
+    let in_memory = |stream, from| Unwritten { contract: "a".to_owned(), stream, from };
+    // While it lives, nothing is lost.
+    ledger.set_unwritten(vec![in_memory(TRADES, 90), in_memory(QUOTES, 95)]);
+    assert_eq!(ledger.gaps(), []);
+    let kept = serde_json::to_string(&ledger).unwrap();
+    let mut ledger: Ledger = serde_json::from_str(&kept).unwrap();
+    // A loss that came later does not hide it.
+    ledger.open("a", TRADES, Some(100), GapCause::SessionLost);
+    ledger.lose_unwritten();
+    let found: Vec<_> = ledger.gaps().iter().map(|gap| (gap.stream, gap.after, gap.cause)).collect();
+    let expected = [(TRADES, Some(90), GapCause::SessionLost), (QUOTES, Some(95), GapCause::Unwritten)];
+    assert_eq!((found.as_slice(), ledger.unwritten()), (expected.as_slice(), [].as_slice()));
+    ledger.lost("a", QUOTES, 99);
+    assert_eq!(ledger.gaps()[1].after, Some(95), "what is lost already is not lost again");
+}

@@ -20,6 +20,7 @@ use super::{
     ledger::{Ledger, Recorded},
     merge::second,
 };
+use crate::disk;
 
 const LEDGER: &str = ".marketstream/gaps.json";
 const BUDGET: &str = ".marketstream/history-requests.json";
@@ -111,7 +112,7 @@ impl Files {
 
     fn append(&self, path: &Path, ticks: &[TickMessage]) -> io::Result<()> {
         let folder = path.parent().unwrap_or(&self.0);
-        fs::create_dir_all(folder)?;
+        disk::create_folders(folder)?;
         let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         let found = framing::repair(&mut file)?;
         let mut bytes = Vec::new();
@@ -119,12 +120,12 @@ impl Files {
             let tick = TickMessage { sequence, ..tick.clone() };
             framing::append(&mut bytes, &tick).map_err(io::Error::other)?;
         }
-        file.write_all(&bytes).inspect_err(|_| {
-            // What stands behind a half-written record could not be read.
+        let stored = file.write_all(&bytes).and_then(|()| file.sync_data()).and_then(|()| disk::sync_folder(folder));
+        stored.inspect_err(|_| {
+            // The next attempt must not find ticks that only the page cache knows; nor could what stands behind a
+            // half-written record be read.
             let _ = file.set_len(found.kept);
-        })?;
-        file.sync_data()?;
-        File::open(folder)?.sync_all()
+        })
     }
 
     /// The ledger as it was kept last; empty when there is none, or it cannot be read.
@@ -165,11 +166,13 @@ impl Files {
     fn save(&self, name: &str, content: &impl Serialize) -> io::Result<()> {
         let path = self.0.join(name);
         let partial = path.with_extension("partial");
-        fs::create_dir_all(path.parent().unwrap_or(&self.0))?;
+        let folder = path.parent().unwrap_or(&self.0);
+        disk::create_folders(folder)?;
         let mut file = File::create(&partial)?;
         file.write_all(&serde_json::to_vec(content)?)?;
         file.sync_all()?;
-        fs::rename(partial, path)
+        fs::rename(&partial, &path)?;
+        disk::sync_folder(folder)
     }
 }
 

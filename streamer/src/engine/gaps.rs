@@ -16,7 +16,7 @@ use super::{Engine, Event, contracts::ContractEntry};
 use crate::{
     backfill::{
         budget::{Budget, shares},
-        ledger::{Gap, GapCause, Ledger, Outcome, Recorded},
+        ledger::{Gap, GapCause, Ledger, Outcome, Recorded, Unwritten},
         store::Files,
         work::{Ibkr, fill, locked},
     },
@@ -24,6 +24,7 @@ use crate::{
     clock::Now,
     facts::Gaps,
     plan::StreamKey,
+    recorder::Trouble,
 };
 
 /// A person's wish for history.
@@ -58,9 +59,12 @@ impl Book {
     /// Of this data directory.
     pub fn open_dir(data_dir: &Path, now: Now) -> Self {
         let files = Files::new(data_dir);
-        let ledger = Arc::new(files.ledger());
+        let mut ledger = files.ledger();
+        let dirty = !ledger.unwritten().is_empty();
+        ledger.lose_unwritten();
+        let ledger = Arc::new(ledger);
         let budget = Arc::new(Mutex::new(Budget::restored(&files.budget(), now)));
-        Self { files, ledger, dirty: false, keeping: None, filling: None, budget }
+        Self { files, ledger, dirty, keeping: None, filling: None, budget }
     }
 
     /// What is published of it.
@@ -94,6 +98,12 @@ impl Book {
         if self.is_open(stream) {
             self.change(|ledger| ledger.close(stream, before, now.wall.as_millisecond()));
         }
+    }
+
+    /// The name under which a stream is known, by its older gaps.
+    fn name_of(&self, stream: Recorded) -> Option<String> {
+        let known = self.ledger.gaps().iter().rev().find(|gap| gap.stream.con_id == stream.con_id)?;
+        Some(known.contract.clone())
     }
 
     /// What was under way ends with the session, and is tried again in the next.
@@ -198,6 +208,44 @@ impl Engine {
         self.gaps.filling = None;
         let now_ms = self.now().wall.as_millisecond();
         self.gaps.change(|ledger| ledger.settle(id, outcome, now_ms));
+    }
+
+    /// The recorder says what the disk refuses, and what it has lost.
+    pub(super) fn disk_told(&mut self, trouble: Trouble) {
+        let contract = |gaps: &Book, stream: Recorded| {
+            let mut keys = self.streams.keys();
+            let key = keys.find(|key| recorded(&self.contracts, key) == Some(stream));
+            key.map(|key| key.contract.clone())
+                .or_else(|| gaps.name_of(stream))
+                .unwrap_or_else(|| stream.con_id.to_string())
+        };
+        let named = |gaps: &Book, streams: BTreeMap<Recorded, i64>| {
+            let unwritten =
+                |(stream, from): (Recorded, i64)| Unwritten { contract: contract(gaps, stream), stream, from };
+            streams.into_iter().map(unwritten).collect::<Vec<_>>()
+        };
+        let (unwritten, lost) = (named(&self.gaps, trouble.unwritten), named(&self.gaps, trouble.lost));
+        for Unwritten { contract, stream, from } in lost {
+            self.gaps.change(|ledger| ledger.lost(&contract, stream, from));
+        }
+        if unwritten != self.gaps.ledger.unwritten() {
+            self.gaps.change(|ledger| ledger.set_unwritten(unwritten));
+        }
+    }
+
+    /// Has the recorder end, and keeps what became of its last ticks.
+    pub(super) async fn end_recording(&mut self) {
+        let feed = self.tools.feed.clone();
+        feed.end();
+        loop {
+            let trouble = feed.doubts().take();
+            let ended = trouble.ended;
+            self.disk_told(trouble);
+            if ended {
+                return;
+            }
+            feed.doubts().changed().await;
+        }
     }
 
     /// Frames were dropped on their way to the recorder: between the last tick and the next.

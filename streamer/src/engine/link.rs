@@ -59,6 +59,9 @@ pub enum Phase {
     Up(Session),
 }
 
+/// Longest wait for the last ticks to be on the disk, before it is said that they are not.
+const RECORDER_BOUND: Duration = Duration::from_secs(5);
+
 /// A session that is up.
 pub struct Session {
     /// Its client.
@@ -249,6 +252,11 @@ impl Engine {
             };
             let _ = tokio::time::timeout(DISCONNECT_BOUND, end).await;
         }
+        // A disk that hangs is waited for elsewhere.
+        if tokio::time::timeout(RECORDER_BOUND, self.end_recording()).await.is_err() {
+            tracing::warn!("the disk does not take the last ticks");
+        }
+        self.gaps.finish(self.now()).await;
     }
 
     pub(super) fn notice(&mut self, notice: &Notice, now: Now) {

@@ -315,6 +315,7 @@ impl Engine {
 
     /// Runs until `stop`, then ends the session in order.
     pub async fn run(mut self, mut manifests: mpsc::UnboundedReceiver<Manifest>, stop: CancellationToken) {
+        let feed = self.tools.feed.clone();
         loop {
             self.tools.heart.beat();
             let due = self.turn();
@@ -322,6 +323,7 @@ impl Engine {
                 biased;
                 () = stop.cancelled() => break,
                 Some(manifest) = manifests.recv() => self.take_manifest(manifest),
+                () = feed.doubts().changed() => self.disk_told(feed.doubts().take()),
                 Some(event) = self.inbox.recv() => {
                     self.take_event(event);
                     for _ in 0..BATCH {

@@ -1,6 +1,7 @@
 //! The recorder: a thread of its own that appends ticks to their hourly files, so that a slow disk never holds up the
 //! session, and a broken one never stops it.
 
+mod doubts;
 mod file;
 mod queue;
 mod writer;
@@ -16,6 +17,7 @@ use marketstream_crds::{Storage, StorageStatus};
 use marketstream_proto::TickMessage;
 use tokio::sync::watch;
 
+pub use self::doubts::{Doubts, Trouble};
 use self::{
     queue::{Batch, MUCH, Queue},
     writer::Writer,
@@ -39,25 +41,40 @@ impl From<&Storage> for Cadence {
 
 /// Where subscriptions put their ticks.
 #[derive(Clone, Debug)]
-pub struct Feed(Arc<Queue>);
+pub struct Feed {
+    queue: Arc<Queue>,
+    doubts: Arc<Doubts>,
+}
 
 impl Feed {
     /// Hands a tick over, without waiting. Returns whether it was taken: it is not when the recorder is far behind or the
-    /// disk refuses writes, or when the tick has no place in the layout. Whoever hands it over reports the loss as a gap.
+    /// disk has refused the tick's file for long, or when the tick has no place in the layout. Whoever hands it over reports
+    /// the loss as a gap.
     #[must_use = "a tick that was not taken is a gap"]
     pub fn tick(&self, tick: &TickMessage) -> bool {
-        self.0.push(tick)
+        self.queue.push(tick)
     }
 
     /// Ticks that wait for the recorder.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.0.ticks()
+        self.queue.ticks()
     }
 
     /// Changes how often the disk is bothered.
     pub fn cadence(&self, cadence: Cadence) {
-        self.0.set_cadence(cadence);
+        self.queue.set_cadence(cadence);
+    }
+
+    /// What the disk has not confirmed, and what it has lost.
+    #[must_use]
+    pub fn doubts(&self) -> &Doubts {
+        &self.doubts
+    }
+
+    /// Has the recorder write and sync what has come so far, and end.
+    pub fn end(&self) {
+        self.queue.stop();
     }
 }
 
@@ -77,13 +94,15 @@ impl Recorder {
     /// When no thread can be started.
     pub fn start(data_dir: PathBuf, cadence: Cadence, clock: Clock, heart: Arc<Heart>) -> std::io::Result<Self> {
         let queue = Arc::<Queue>::default();
-        let feed = Feed(queue.clone());
+        let doubts = Arc::<Doubts>::default();
+        let feed = Feed { queue: queue.clone(), doubts: doubts.clone() };
         let (report, storage) = watch::channel(StorageStatus { writable: true, ..StorageStatus::default() });
         let live = Arc::<Hub>::default();
         let readers = live.clone();
         let thread = thread::Builder::new().name("recorder".to_owned()).spawn(move || {
             let mut writer = Writer::new(data_dir, cadence, clock, report, readers);
-            run(&queue, &mut writer, &heart);
+            run(&queue, &doubts, &mut writer, &heart);
+            doubts.end();
         })?;
         Ok(Self { thread, feed, storage, live })
     }
@@ -108,26 +127,30 @@ impl Recorder {
 
     /// Writes and syncs what has come so far, then ends. Blocks as long as the disk takes.
     pub fn stop(self) {
-        self.feed.0.stop();
+        self.feed.end();
         if self.thread.join().is_err() {
             tracing::error!("the recorder had died");
         }
     }
 }
 
-fn run(queue: &Queue, writer: &mut Writer, heart: &Heart) {
+fn run(queue: &Queue, doubts: &Doubts, writer: &mut Writer, heart: &Heart) {
     let mut batch = Batch::default();
     loop {
         heart.beat();
-        queue.take(&mut batch, writer.rest(), writer.has_room());
+        queue.take(&mut batch, writer.rest());
         if let Some(cadence) = batch.cadence() {
             writer.set_cadence(cadence);
         }
         writer.take(&batch);
         if batch.is_last() {
-            return writer.finish(queue.refused());
+            writer.finish(queue.refused());
+            return writer.tell(doubts);
         }
-        writer.turn(batch.bytes() >= MUCH, queue.refused());
+        if writer.turn(batch.bytes() >= MUCH, queue.refused()) {
+            writer.tell(doubts);
+            queue.close(writer.overfull());
+        }
     }
 }
 

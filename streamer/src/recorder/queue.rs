@@ -2,6 +2,7 @@
 //! tick costs an allocation, and none wakes the recorder unless much waits.
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -73,16 +74,24 @@ impl Batch {
 /// No record of a real tick is smaller, bytes.
 const MIN_RECORD: usize = 32;
 
+#[derive(Debug, Default)]
+struct Waiting {
+    batch: Batch,
+    /// Files that nothing is taken for.
+    closed: BTreeSet<HourFile>,
+}
+
 /// The queue.
 #[derive(Debug, Default)]
 pub struct Queue {
-    waiting: Mutex<Batch>,
+    waiting: Mutex<Waiting>,
     filled: Condvar,
     refused: AtomicU64,
 }
 
 impl Queue {
-    /// Appends a tick. False if it was refused: the queue is full, or the layout has no place for such a tick.
+    /// Appends a tick. False if it was refused: the queue is full, the tick's file takes nothing, or the layout has no
+    /// place for it.
     pub fn push(&self, tick: &TickMessage) -> bool {
         let pushed = TickKind::parse(&tick.tt)
             .filter(|_| TIMES.contains(&tick.ts))
@@ -94,13 +103,13 @@ impl Queue {
     }
 
     fn append(&self, file: HourFile, tick: &TickMessage) -> bool {
-        let mut waiting = self.lock();
-        let before = waiting.bodies.len();
-        if before >= MAX_BYTES {
+        let Waiting { batch, closed } = &mut *self.lock();
+        let before = batch.bodies.len();
+        if before >= MAX_BYTES || closed.contains(&file) {
             return false;
         }
-        let Ok(bytes) = framing::encode_unnumbered(&mut waiting.bodies, tick) else { return false };
-        waiting.heads.push((file, bytes));
+        let Ok(bytes) = framing::encode_unnumbered(&mut batch.bodies, tick) else { return false };
+        batch.heads.push((file, bytes));
         if before < MUCH && before + bytes >= MUCH {
             self.filled.notify_one();
         }
@@ -108,13 +117,18 @@ impl Queue {
     }
 
     pub fn set_cadence(&self, cadence: Cadence) {
-        self.lock().cadence = Some(cadence);
+        self.lock().batch.cadence = Some(cadence);
         self.filled.notify_one();
     }
 
     pub fn stop(&self) {
-        self.lock().stop = true;
+        self.lock().batch.stop = true;
         self.filled.notify_one();
+    }
+
+    /// From now on nothing is taken for these files, and for no others.
+    pub fn close(&self, files: BTreeSet<HourFile>) {
+        self.lock().closed = files;
     }
 
     /// Ticks that were refused so far.
@@ -124,26 +138,22 @@ impl Queue {
 
     /// Ticks that wait.
     pub fn ticks(&self) -> usize {
-        self.lock().heads.len()
+        self.lock().batch.heads.len()
     }
 
-    /// Takes all that waits into `batch`, after at most `rest`, sooner when much waits. Without `room` only orders are
-    /// taken, so that ticks wait here, where their number is bounded.
-    pub fn take(&self, batch: &mut Batch, rest: Duration, room: bool) {
+    /// Takes all that waits into `batch`, after at most `rest`, sooner when much waits.
+    pub fn take(&self, batch: &mut Batch, rest: Duration) {
         batch.clear();
-        let waiting = self.lock();
-        let idle =
-            |waiting: &mut Batch| !waiting.stop && waiting.cadence.is_none() && !(room && waiting.bodies.len() >= MUCH);
-        let outcome = self.filled.wait_timeout_while(waiting, rest, idle);
+        let idle = |waiting: &mut Waiting| {
+            let batch = &waiting.batch;
+            !batch.stop && batch.cadence.is_none() && batch.bodies.len() < MUCH
+        };
+        let outcome = self.filled.wait_timeout_while(self.lock(), rest, idle);
         let mut waiting = outcome.unwrap_or_else(PoisonError::into_inner).0;
-        if room || waiting.stop {
-            std::mem::swap(&mut *waiting, batch);
-        } else {
-            batch.cadence = waiting.cadence.take();
-        }
+        std::mem::swap(&mut waiting.batch, batch);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Batch> {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -163,16 +173,14 @@ mod tests {
         while queue.push(&tick()) {
             taken += 1;
         }
-        let bytes = queue.lock().bytes();
+        let bytes = queue.lock().batch.bytes();
         assert!((MAX_BYTES..MAX_BYTES + 100).contains(&bytes), "{bytes}");
         assert_eq!(queue.refused(), 1);
         let mut batch = Batch::default();
-        queue.take(&mut batch, Duration::ZERO, false);
-        assert_eq!(batch.records().count(), 0, "without room they wait");
-        queue.take(&mut batch, Duration::ZERO, true);
+        queue.take(&mut batch, Duration::ZERO);
         assert_eq!(batch.records().count() as u64, taken);
         assert!(queue.push(&tick()));
-        queue.take(&mut batch, Duration::ZERO, true);
+        queue.take(&mut batch, Duration::ZERO);
         assert!(batch.bodies.capacity() <= 2 * MUCH, "the room of a stall is given back");
     }
 
@@ -191,15 +199,25 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_takes_nothing_holds_up_no_other() {
+        let queue = Queue::default();
+        let next_hour = TickMessage { ts: tick().ts + 3_600_000_000, ..tick() };
+        queue.close([HourFile::of_tick(7, TickKind::Last, tick().ts)].into());
+        assert_eq!((queue.push(&tick()), queue.push(&next_hour), queue.refused()), (false, true, 1));
+        queue.close(BTreeSet::new());
+        assert!(queue.push(&tick()));
+    }
+
+    #[test]
     fn orders_wake_the_recorder_at_once() {
         let queue = Queue::default();
         let mut batch = Batch::default();
         let long = Duration::from_secs(600);
         queue.set_cadence(Cadence { flush: long, sync: long });
-        queue.take(&mut batch, long, false);
+        queue.take(&mut batch, long);
         assert_eq!(batch.cadence().map(|cadence| cadence.flush), Some(long));
         queue.stop();
-        queue.take(&mut batch, long, false);
+        queue.take(&mut batch, long);
         assert!(batch.is_last());
     }
 }

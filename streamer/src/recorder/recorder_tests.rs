@@ -3,8 +3,10 @@ use std::{fs, io::Write, path::Path, time::Instant};
 use marketstream_proto::{TickKind, framing::Reader, layout::HourFile};
 
 use super::*;
+use crate::backfill::ledger::Recorded;
 
 const HOUR: i64 = 1_795_467_600;
+const STREAM: Recorded = Recorded { con_id: 7, kind: TickKind::Last };
 
 fn tick(second: i64, price: f64) -> TickMessage {
     TickMessage {
@@ -85,6 +87,62 @@ fn a_refused_write_is_reported_and_caught_up_on() {
     recorder.stop();
     assert_eq!(read(&path(data.path(), HOUR)), [(1, 1.0), (2, 2.0)]);
     assert_eq!(storage.borrow().dropped, 0);
+}
+
+#[test]
+fn a_file_that_cannot_be_written_holds_up_no_other() {
+    let data = tempfile::tempdir().unwrap();
+    let broken = path(data.path(), HOUR);
+    fs::create_dir_all(&broken).unwrap();
+    let recorder = start(data.path());
+    let (feed, storage) = (recorder.feed(), recorder.storage());
+    let long = |number: i64| TickMessage { exchange: Some("x".repeat(60_000)), ..tick(HOUR + number / 100, 1.0) };
+    let mut taken = 0;
+    until("its ticks are refused", || {
+        let more = feed.tick(&long(taken));
+        taken += i64::from(more);
+        // Not because the queue is full.
+        !more && feed.waiting() == 0
+    });
+    assert!(taken * 60_000 >= queue::MAX_BYTES as i64, "{taken} were held");
+    let trouble = feed.doubts().take();
+    assert_eq!(trouble.unwritten.into_iter().collect::<Vec<_>>(), [(STREAM, HOUR)]);
+    // Neither another stream nor the next hour of the same one.
+    assert!(feed.tick(&TickMessage { cid: 8, ..tick(HOUR, 2.0) }) && feed.tick(&tick(HOUR + 3_600, 3.0)));
+    let other = HourFile::of_tick(8, TickKind::Last, HOUR * 1_000_000).path().unwrap();
+    until("the others are written", || {
+        [data.path().join(&other), path(data.path(), HOUR + 3_600)]
+            .iter()
+            .all(|path| path.exists() && read(path).len() == 1)
+    });
+    until("it is reported", || !storage.borrow().writable && storage.borrow().dropped > 0);
+
+    fs::remove_dir(&broken).unwrap();
+    until("it is written", || storage.borrow().writable);
+    assert_eq!(feed.doubts().take(), Trouble::default());
+    assert!(feed.tick(&tick(HOUR, 4.0)));
+    recorder.stop();
+    assert_eq!(read(&broken).len() as i64, taken + 1);
+}
+
+#[test]
+fn a_file_that_has_lost_its_end_is_told_of() {
+    let data = tempfile::tempdir().unwrap();
+    let recorder = start(data.path());
+    for second in [HOUR + 5, HOUR + 9] {
+        assert!(recorder.feed().tick(&tick(second, 1.0)));
+    }
+    recorder.stop();
+    let path = path(data.path(), HOUR);
+    let length = fs::metadata(&path).unwrap().len();
+    fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(length - 1).unwrap();
+    let recorder = start(data.path());
+    let feed = recorder.feed();
+    assert!(feed.tick(&tick(HOUR + 20, 2.0)));
+    until("the loss is told", || feed.doubts().take().lost.get(&STREAM) == Some(&(HOUR + 5)));
+    recorder.stop();
+    assert!(feed.doubts().take().ended);
+    assert_eq!(read(&path), [(1, 1.0), (2, 2.0)]);
 }
 
 #[test]

@@ -1,26 +1,34 @@
 //! All open files of the recorder, and the rhythm of flush and sync.
 
-use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use marketstream_crds::StorageStatus;
 use marketstream_proto::layout::HourFile;
 use tokio::sync::watch;
 
 use super::{
-    Cadence,
+    Cadence, Doubts,
     file::HourWriter,
     queue::{Batch, MAX_BYTES},
 };
 use crate::{
+    backfill::ledger::Recorded,
     clock::Clock,
     live::Hub,
     status::{seconds, text},
 };
 
-/// Bytes that are held while the disk refuses them; what comes on top waits in the queue, and is refused there.
+/// Bytes that are held for files that the disk refuses, all together. What comes for them on top is refused; other files
+/// go on.
 const MAX_HELD: usize = MAX_BYTES;
-/// Least pause before a refused write is tried again.
-const RETRY: Duration = Duration::from_secs(1);
+/// Bytes that are held until the disk has confirmed them, however long the manifest lets them wait: five seconds of the
+/// busiest session ever seen.
+const MAX_UNCONFIRMED: usize = MAX_BYTES / 2;
 /// A file that got nothing for so long is closed; a straggler opens it again.
 const CLOSE_AFTER: Duration = Duration::from_secs(90);
 /// How long a tick may stay in memory while somebody reads live: short for people, long enough for a burst to be
@@ -38,10 +46,6 @@ pub struct Writer {
     files: BTreeMap<HourFile, HourWriter>,
     flush_at: Duration,
     sync_at: Duration,
-    /// What the last sync failed with.
-    unsynced: Option<String>,
-    /// Bytes that are not written.
-    held: usize,
     /// Since when writes fail.
     failing: Option<Duration>,
     report: watch::Sender<StorageStatus>,
@@ -58,19 +62,7 @@ impl Writer {
     ) -> Self {
         let now = clock.mono();
         let (flush_at, sync_at) = (now + cadence.flush, now + cadence.sync);
-        Self {
-            data_dir,
-            cadence,
-            clock,
-            files: BTreeMap::new(),
-            flush_at,
-            sync_at,
-            unsynced: None,
-            held: 0,
-            failing: None,
-            report,
-            live,
-        }
+        Self { data_dir, cadence, clock, files: BTreeMap::new(), flush_at, sync_at, failing: None, report, live }
     }
 
     pub fn set_cadence(&mut self, cadence: Cadence) {
@@ -85,11 +77,6 @@ impl Writer {
         self.flush_at.min(self.sync_at).saturating_sub(self.clock.mono()).min(LONGEST_REST)
     }
 
-    /// Whether more can be held.
-    pub fn has_room(&self) -> bool {
-        self.held < MAX_HELD
-    }
-
     pub fn take(&mut self, batch: &Batch) {
         let now = self.clock.mono();
         let mut records = batch.records().peekable();
@@ -101,7 +88,6 @@ impl Writer {
                 file.take(body);
             }
         }
-        self.held += batch.bytes();
     }
 
     /// Live readers see what is written: while there are any, it is written sooner.
@@ -109,67 +95,68 @@ impl Writer {
         if self.live.is_heard() { self.cadence.flush.min(LIVE_FLUSH) } else { self.cadence.flush }
     }
 
-    /// Does what is due. With `much` a flush is; `refused` ticks were not taken so far.
-    pub fn turn(&mut self, much: bool, refused: u64) {
+    /// Does what is due, and returns whether anything was. With `much` a flush is; `refused` ticks were not taken so far.
+    pub fn turn(&mut self, much: bool, refused: u64) -> bool {
         let now = self.clock.mono();
-        if now >= self.flush_at || (much && self.failing.is_none()) {
+        let flush = much || now >= self.flush_at;
+        if flush {
             self.flush_at = now + self.flush_pause();
-            let outcome = self.flush();
-            if outcome.is_err() {
-                self.flush_at = self.flush_at.max(now + RETRY);
-            }
-            // What was written and cannot be synced is not safe.
-            self.report(outcome.and(self.unsynced.clone().map_or(Ok(()), |text| Err(io::Error::other(text)))), refused);
+            self.files.values_mut().for_each(|file| file.flush(&self.data_dir, &self.live, now, false));
         }
-        if now >= self.sync_at {
+        let sync = now >= self.sync_at || self.files.values().map(HourWriter::held).sum::<usize>() > MAX_UNCONFIRMED;
+        if sync {
             self.sync_at = now + self.cadence.sync;
-            let outcome = self.sync();
-            self.unsynced = outcome.as_ref().err().map(ToString::to_string);
-            if let Err(error) = outcome {
-                self.report(Err(error), refused);
-            }
+            self.files.values_mut().for_each(|file| file.sync(now));
             self.files.retain(|_, file| !file.is_idle(now, CLOSE_AFTER));
         }
+        if flush || sync {
+            self.report(refused);
+        }
+        flush || sync
     }
 
     /// Writes and syncs everything, for the end of the process.
     pub fn finish(&mut self, refused: u64) {
-        let outcome = self.flush().and_then(|()| self.sync());
-        if let Err(error) = &outcome {
-            tracing::error!(%error, bytes = self.held, "the last ticks could not be written");
-        }
-        self.report(outcome, refused);
-    }
-
-    /// Every file is tried, even when one fails; the first error is returned.
-    fn flush(&mut self) -> io::Result<()> {
-        let mut outcome = Ok(());
+        let now = self.clock.mono();
         for file in self.files.values_mut() {
-            match file.flush(&self.data_dir, &self.live) {
-                Ok(written) => self.held -= written,
-                Err(error) => outcome = outcome.and(Err(error)),
+            file.flush(&self.data_dir, &self.live, now, true);
+            file.sync(now);
+            if let Some(error) = file.failure() {
+                tracing::error!(%error, bytes = file.held(), "the last ticks could not be written");
             }
         }
-        outcome
+        self.report(refused);
     }
 
-    /// As [`flush`](Self::flush).
-    fn sync(&mut self) -> io::Result<()> {
-        let mut outcome = Ok(());
-        for file in self.files.values_mut() {
-            outcome = outcome.and(file.sync());
+    /// Tells what the disk has not confirmed, and what it has lost.
+    pub fn tell(&mut self, doubts: &Doubts) {
+        let mut unwritten = BTreeMap::new();
+        for (name, file) in &self.files {
+            if let Some(from) = file.unwritten_from() {
+                // Files are in the order of their hours.
+                unwritten.entry(Recorded::from(*name)).or_insert(from);
+            }
         }
-        outcome
+        let lost = self.files.iter_mut().filter_map(|(name, file)| Some((Recorded::from(*name), file.take_lost()?)));
+        doubts.tell(unwritten, lost);
     }
 
-    fn report(&mut self, outcome: io::Result<()>, refused: u64) {
+    /// Files that the disk refuses, once they hold too much.
+    pub fn overfull(&self) -> BTreeSet<HourFile> {
+        let failing = || self.files.iter().filter(|(_, file)| file.failure().is_some());
+        let held: usize = failing().map(|(_, file)| file.held()).sum();
+        if held < MAX_HELD { BTreeSet::new() } else { failing().map(|(name, _)| *name).collect() }
+    }
+
+    fn report(&mut self, refused: u64) {
         let now = self.clock.mono();
-        self.failing = outcome.is_err().then(|| self.failing.unwrap_or(now));
+        let failure = self.files.values().find_map(HourWriter::failure);
+        self.failing = failure.map(|_| self.failing.unwrap_or(now));
         let status = StorageStatus {
-            writable: outcome.is_ok(),
+            writable: failure.is_none(),
             failing_seconds: self.failing.map_or(0.0, |since| seconds(now.saturating_sub(since))),
             dropped: i64::try_from(refused).unwrap_or(i64::MAX),
-            message: outcome.err().map(|error| text(&error.to_string())),
+            message: failure.map(|error| text(&error.to_string())),
             sealing: None,
         };
         self.report.send_if_modified(|known| {

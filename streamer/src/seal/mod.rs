@@ -78,7 +78,9 @@ pub fn horizon(now: i64, patience: i64, all: bool) -> i64 {
 pub fn seal(data_dir: &Path, now: i64, since: i64, patience: i64) -> io::Result<Sealed> {
     let staging = Staging::open(data_dir)?;
     // The ledger first: a gap is settled after its ticks are stored, so an hour without open gaps has them all.
-    let ledger = Files::new(data_dir).ledger();
+    let mut ledger = Files::new(data_dir).ledger();
+    // What is in memory only holds its hours back like a gap.
+    ledger.lose_unwritten();
     let streams = recordings(data_dir, since)?;
     let place = Place { data_dir, staging: &staging };
     let mut sealed = Sealed::default();

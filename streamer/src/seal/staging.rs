@@ -9,6 +9,8 @@ use std::{
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
+use crate::disk::{create_folders, sync_folder};
+
 /// On the same volume as the data, since a rename does not cross volumes, and out of the readers' sight.
 const FOLDER: &str = ".marketstream/staging";
 /// Bytes after which they are brought to the disk: a long file synced at once would hold up the recorder's own syncs.
@@ -50,7 +52,7 @@ impl Staging {
     pub fn publish(&self, name: &Path, file: Paced, target: &Path) -> io::Result<()> {
         file.finish()?;
         let folder = target.parent().unwrap_or(&self.0);
-        fs::create_dir_all(folder)?;
+        create_folders(folder)?;
         fs::rename(self.0.join(name), target)?;
         sync_folder(folder)
     }
@@ -76,7 +78,7 @@ impl Staging {
         let source = self.0.join(name);
         sync_folder(&source)?;
         let parent = target.parent().unwrap_or(&self.0);
-        fs::create_dir_all(parent)?;
+        create_folders(parent)?;
         if !target.exists() {
             fs::rename(&source, target)?;
             return sync_folder(parent);
@@ -92,10 +94,6 @@ impl Staging {
         sync_folder(parent)?;
         fs::remove_dir_all(source)
     }
-}
-
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }
 
 /// A file that goes to the disk in small steps.

@@ -8,6 +8,7 @@ mod archive;
 mod common;
 mod crash;
 mod data;
+mod holding;
 #[path = "../../../simulator/tests/clients/packages.rs"]
 mod packages;
 mod query;
