@@ -38,13 +38,13 @@ impl Gateway {
         self.simulator.api_addr()
     }
 
-    /// Bursts of so many ticks in each of the streams, due at once. Returns IBKR's second of the first of them.
+    /// Bursts of so many ticks in each of the streams, due at once. Returns IBKR's second of the last of them.
     pub fn burst(&self, streams: &[Stream], ticks: u32) -> anyhow::Result<i64> {
-        let mut first = i64::MAX;
+        let mut last = i64::MIN;
         for stream in streams {
-            first = first.min(self.simulator.burst(*stream, ticks)?.second);
+            last = last.max(self.simulator.burst(*stream, ticks)?.second);
         }
-        Ok(first)
+        Ok(last)
     }
 
     /// Stops it, with its journal on disk, and returns the directory.

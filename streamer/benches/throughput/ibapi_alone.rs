@@ -10,7 +10,12 @@ use std::{
 
 use futures::{Stream, StreamExt};
 use ib_gateway_sim::market::tick::TickType;
-use ibapi::{Client, Error, contracts::Contract, market_data::IgnoreSize, subscriptions::SubscriptionItem};
+use ibapi::{
+    Client, Error,
+    contracts::{Contract, SecurityType},
+    market_data::IgnoreSize,
+    subscriptions::SubscriptionItem,
+};
 
 use crate::{
     flood::{Meter, ROUNDS, Spent, TICKS},
@@ -27,7 +32,7 @@ const CAPACITY: usize = 4_096;
 pub fn run() -> anyhow::Result<Spent> {
     let gateway = Gateway::start()?;
     let ticks = u64::from(TICKS) * five().len() as u64;
-    let mut child = Process::role(&[ROLE, &gateway.address().port().to_string(), &ticks.to_string()])?;
+    let child = Process::role(&[ROLE, &gateway.address().port().to_string(), &ticks.to_string()])?;
     let mut rounds = Vec::new();
     child.says("ready")?;
     for _ in 0..ROUNDS {
@@ -53,7 +58,9 @@ pub fn child(port: u16, ticks: u64) -> anyhow::Result<()> {
         let count = Arc::new(Count { ticks: AtomicU64::new(0), silent: AtomicUsize::new(five().len()), round: ticks });
         let mut tasks = tokio::task::JoinSet::new();
         for stream in five() {
-            let contract = Contract { contract_id: stream.con_id, exchange: "PAXOS".into(), ..Contract::default() };
+            let (contract_id, exchange) = (stream.con_id, "PAXOS".into());
+            let contract =
+                Contract { contract_id, exchange, security_type: SecurityType::Crypto, ..Contract::default() };
             let (builder, count) = (client.tick_by_tick(&contract, 0), count.clone());
             match stream.tick {
                 TickType::Last => tasks.spawn(count.all(builder.last().await?)),

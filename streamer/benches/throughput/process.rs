@@ -5,6 +5,9 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
+    sync::mpsc::{self, Receiver},
+    thread,
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -14,8 +17,11 @@ const CORES: [&str; 2] = ["1", "0"];
 
 const KIB_PER_MIB: f64 = 1024.0;
 
-/// A process that ends with this value.
-pub struct Process(Child);
+/// Longest wait for a word of a process.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A process that ends with this value, and the lines that it says.
+pub struct Process(Child, Receiver<String>);
 
 impl Process {
     /// Starts a program on the core that is kept for it.
@@ -28,8 +34,16 @@ impl Process {
             Command::new(program)
         };
         prepare(&mut command);
-        let child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
-        Ok(Self(child))
+        let mut child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
+        let (sender, lines) = mpsc::channel();
+        if let Some(output) = child.stdout.take() {
+            // It ends with the process.
+            thread::spawn(move || {
+                let lines = BufReader::new(output).lines().map_while(Result::ok);
+                lines.map_while(|line| sender.send(line).ok()).for_each(drop);
+            });
+        }
+        Ok(Self(child, lines))
     }
 
     /// This program, in another role. It says on its standard output how far it is.
@@ -40,11 +54,10 @@ impl Process {
     }
 
     /// Waits until it says something.
-    pub fn says(&mut self, wanted: &str) -> anyhow::Result<()> {
-        let output = self.0.stdout.as_mut().context("no standard output")?;
-        let mut line = String::new();
-        BufReader::with_capacity(1, output).read_line(&mut line)?;
-        anyhow::ensure!(line.trim_end() == wanted, "{wanted:?} was to come, and {line:?} came");
+    pub fn says(&self, wanted: &str) -> anyhow::Result<()> {
+        let line =
+            self.1.recv_timeout(PATIENCE).with_context(|| format!("{wanted:?} was to come, and nothing came"))?;
+        anyhow::ensure!(line == wanted, "{wanted:?} was to come, and {line:?} came");
         Ok(())
     }
 
@@ -98,6 +111,12 @@ pub fn leave_a_core() -> anyhow::Result<()> {
         println!("no taskset, or a single core: the simulator competes with what is measured");
     }
     Ok(())
+}
+
+/// How many threads wanted to run, on average over the last minute.
+pub fn load_average() -> anyhow::Result<f64> {
+    let text = std::fs::read_to_string("/proc/loadavg")?;
+    Ok(text.split(' ').next().unwrap_or_default().parse()?)
 }
 
 fn two_cores() -> bool {

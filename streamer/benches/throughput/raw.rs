@@ -30,7 +30,7 @@ pub fn run(sample: &Sample) -> anyhow::Result<Spent> {
     let mut rounds = Vec::new();
     for round in 0..ROUNDS {
         let file = data.path().join(round.to_string());
-        let mut child = Process::role(&[ROLE, &port, &file.to_string_lossy()])?;
+        let child = Process::role(&[ROLE, &port, &file.to_string_lossy()])?;
         let (mut socket, _) = listener.accept()?;
         let meter = Meter::start(&child)?;
         socket.write_all(&sample.bytes)?;

@@ -24,12 +24,20 @@ use crate::{
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_marketstream-streamer");
 
+const TICKS_TOTAL: &str = "marketstream_streamer_ticks_total{";
+const LAG_NOTICES: &str = "marketstream_streamer_lag_notices_total";
+const STATE: &str = "marketstream_streamer_stream_state{";
+
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Rare enough to cost nothing, often enough to see when a round ends.
-const LOOK: Duration = Duration::from_millis(20);
+const LOOK: Duration = Duration::from_millis(50);
 /// How long a program rests before its memory at rest is read.
 const SETTLE: Duration = Duration::from_secs(5);
+
+/// Ticks of each of a hundred streams in one burst: more than any queue on the way holds, so that all are as large as
+/// they get.
+const BURST: u32 = 10_000;
 
 pub struct Measured {
     pub flood: Spent,
@@ -37,7 +45,7 @@ pub struct Measured {
     pub by_thread: BTreeMap<String, f64>,
     pub rss_idle_mib: f64,
     pub rss_peak_mib: f64,
-    pub lost: u64,
+    pub loss: Loss,
     pub sample: Sample,
 }
 
@@ -60,20 +68,37 @@ pub fn run() -> anyhow::Result<Measured> {
         by_thread = threads.into_iter().map(|(name, cpu_s)| (name, cpu_s * 1e6 / ticks as f64)).collect();
     }
     let rss_peak_mib = streamer.process.memory_mib("VmHWM")?;
-    let data = streamer.end()?;
-    let state = gateway.stop();
-    let lost = lost(data.path(), state.path(), last_second)?;
-    Ok(Measured { flood: Spent::best(&rounds), by_thread, rss_idle_mib, rss_peak_mib, lost, sample })
+    let loss = streamer.loss(gateway, last_second)?;
+    Ok(Measured { flood: Spent::best(&rounds), by_thread, rss_idle_mib, rss_peak_mib, loss, sample })
 }
 
-/// Memory with as many streams as a manifest may have, all of them flowing, MiB.
-pub fn rss_of_100_streams() -> anyhow::Result<f64> {
-    let gateway = Gateway::start()?;
-    let streamer = Streamer::start(&gateway, &hundred())?;
+/// With as many streams as a manifest may have.
+pub struct Hundred {
+    /// Memory after a burst in each of them, MiB.
+    pub rss_mib: f64,
+    pub rss_peak_mib: f64,
+    pub loss: Loss,
+}
+
+/// What the files lack in the end, and what the program says of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Loss {
+    /// Ticks that are not in the files, or twice.
+    pub lost: u64,
+    /// How often the client library said that it dropped frames.
+    pub lag_notices: f64,
+}
+
+pub fn hundred_streams() -> anyhow::Result<Hundred> {
+    let (gateway, streams) = (Gateway::start()?, hundred());
+    let streamer = Streamer::start(&gateway, &streams)?;
+    let before = streamer.ticks()?;
+    let last_second = gateway.burst(&streams, BURST)?;
+    let ticks = u64::from(BURST) * streams.len() as u64;
+    streamer.until("the burst is recorded", |streamer| Ok(streamer.ticks()? >= before + ticks))?;
     thread::sleep(SETTLE);
-    let rss = streamer.process.memory_mib("VmRSS")?;
-    streamer.end()?;
-    Ok(rss)
+    let (rss_mib, rss_peak_mib) = (streamer.process.memory_mib("VmRSS")?, streamer.process.memory_mib("VmHWM")?);
+    Ok(Hundred { rss_mib, rss_peak_mib, loss: streamer.loss(gateway, last_second)? })
 }
 
 struct Streamer {
@@ -83,7 +108,7 @@ struct Streamer {
 }
 
 impl Streamer {
-    /// Starts it and waits until all streams flow.
+    /// Starts it and waits until each stream has ticked.
     fn start(gateway: &Gateway, streams: &[Stream]) -> anyhow::Result<Self> {
         let data = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
         let folder = data.path().join(".marketstream");
@@ -101,12 +126,10 @@ impl Streamer {
                 .env("RUST_LOG", "off");
         })?;
         let streamer = Self { process, http, data };
-        streamer.until("all streams flow", |streamer| {
+        streamer.until("every stream has ticked", |streamer| {
+            // It may not listen yet.
             let metrics = streamer.metrics().unwrap_or_default();
-            Ok(metrics
-                .iter()
-                .filter(|(name, value)| name.contains("stream_state{") && name.contains("\"Flowing\"") && *value > 0.0)
-                .count()
+            Ok(metrics.iter().filter(|(name, value)| name.starts_with(TICKS_TOTAL) && *value > 0.0).count()
                 == streams.len())
         })?;
         Ok(streamer)
@@ -115,16 +138,27 @@ impl Streamer {
     fn until(&self, what: &str, condition: impl Fn(&Self) -> anyhow::Result<bool>) -> anyhow::Result<()> {
         let begun = Instant::now();
         while !condition(self)? {
-            anyhow::ensure!(begun.elapsed() < PATIENCE, "{what}: that did not happen");
+            anyhow::ensure!(begun.elapsed() < PATIENCE, "{what}: that did not happen; {}", self.states());
             thread::sleep(LOOK);
         }
         Ok(())
     }
 
+    /// How many streams are in which state, for a person who wonders.
+    fn states(&self) -> String {
+        let mut counts = BTreeMap::<String, usize>::new();
+        for (name, _) in self.metrics().unwrap_or_default().into_iter().filter(|(_, value)| *value > 0.0) {
+            if let Some((_, state)) = name.strip_prefix(STATE).and_then(|labels| labels.split_once("state=")) {
+                *counts.entry(state.trim_end_matches('}').to_owned()).or_default() += 1;
+            }
+        }
+        format!("streams by state: {counts:?}")
+    }
+
     /// Ticks so far, of all streams.
     fn ticks(&self) -> anyhow::Result<u64> {
         let metrics = self.metrics()?;
-        let ticks = metrics.iter().filter(|(name, _)| name.starts_with("marketstream_streamer_ticks_total{"));
+        let ticks = metrics.iter().filter(|(name, _)| name.starts_with(TICKS_TOTAL));
         Ok(ticks.map(|(_, value)| *value).sum::<f64>() as u64)
     }
 
@@ -137,10 +171,15 @@ impl Streamer {
         Ok(lines.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?))).collect())
     }
 
-    /// Ends it in order, with all ticks on the disk, and returns the data directory.
-    fn end(self) -> anyhow::Result<TempDir> {
+    /// Ends it in order, with all ticks on the disk, and looks what is missing up to a second.
+    fn loss(self, gateway: Gateway, last_second: i64) -> anyhow::Result<Loss> {
+        // Usual ticks count too: as many of the last burst may still be under way.
+        thread::sleep(SETTLE);
+        let lag = self.metrics()?.into_iter().find(|(name, _)| name == LAG_NOTICES);
         self.process.end()?;
-        Ok(self.data)
+        let state = gateway.stop();
+        let lost = lost(self.data.path(), state.path(), last_second)?;
+        Ok(Loss { lost, lag_notices: lag.map_or(f64::NAN, |(_, count)| count) })
     }
 }
 
