@@ -351,6 +351,16 @@ impl World {
             .collect()
     }
 
+    /// The levels of those rungs.
+    pub fn levels(&self) -> Vec<u8> {
+        self.rungs().iter().map(|(level, _)| *level).collect()
+    }
+
+    /// The cause of the incident of this stream, unless it has recovered.
+    pub fn cause_of(&self, key: &str) -> Option<Cause> {
+        self.incident_of(key).filter(|incident| incident.recovered_time.is_none()).map(|incident| incident.cause)
+    }
+
     /// The incident of this stream.
     pub fn incident_of(&self, key: &str) -> Option<&Incident> {
         let concerns = |incident: &&Incident| {

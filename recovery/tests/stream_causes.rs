@@ -1,0 +1,242 @@
+//! One test for each row of the cause table that covers streams: the evidence, when it expires, and what it allows.
+
+mod world;
+
+use marketstream_crds::{
+    ActionKind, Cause, FarmKind, FarmState, Health, LoginState, Session, SocketState, StreamState,
+};
+use world::{BTC_QUOTES, MNQ_QUOTES, MNQ_TRADES, World};
+
+const ALL: [&str; 3] = [MNQ_QUOTES, MNQ_TRADES, BTC_QUOTES];
+
+// NotEntitled, Capacity, ContractInvalid
+
+#[test]
+fn refusals_that_no_request_can_change_are_told_and_nothing_more() {
+    let cases = [
+        (354, "Requested market data is not subscribed.", Cause::NotEntitled),
+        (10089, "Requested market data requires additional subscription for API.", Cause::NotEntitled),
+        (10168, "Requested market data is not subscribed. Delayed market data is not enabled.", Cause::NotEntitled),
+        (10186, "Requested market data is not subscribed. Delayed market data is not enabled.", Cause::NotEntitled),
+        (10189, "Failed to request tick-by-tick data.No market data permissions for NYSE STK", Cause::NotEntitled),
+        (101, "Max number of tickers has been reached", Cause::Capacity),
+        (309, "Max number (3) of market depth requests has been reached", Cause::Capacity),
+        (10190, "Max number of tick-by-tick requests has been reached.", Cause::Capacity),
+        (322, "Error processing request: Max number of tick-by-tick requests has been reached", Cause::Capacity),
+        (0, "no tick-by-tick line is left", Cause::Capacity),
+        (200, "No security definition has been found for the request", Cause::ContractInvalid),
+        (203, "The security XYZ is not available or allowed for this account.", Cause::ContractInvalid),
+        (321, "Error validating request", Cause::ContractInvalid),
+        (10182, "Failed to request live updates (disconnected).", Cause::Unknown),
+    ];
+    for (code, text, cause) in cases {
+        let mut world = World::new();
+        world.reject(&[BTC_QUOTES], code, text);
+        world.run(3600);
+        assert_eq!(world.incident().cause, cause, "{code} {text}");
+        assert_eq!(world.rungs(), [(1, 60.0), (4, 600.0)], "{code} {text}");
+        assert!(world.actions.is_empty(), "{code} {text}");
+        assert!(world.notices.iter().any(|(_, notice)| notice.message.contains(text)), "{:#?}", world.notices);
+    }
+}
+
+#[test]
+fn a_refusal_that_nothing_renews_expires() {
+    let mut world = World::new();
+    world.refuses_again = false;
+    world.reject(&[BTC_QUOTES], 354, "Requested market data is not subscribed.");
+    world.run(26 * 3600 - 1);
+    assert_eq!(world.cause_of(BTC_QUOTES), Some(Cause::NotEntitled));
+    world.run(1);
+    assert_eq!(world.cause_of(BTC_QUOTES), Some(Cause::Unknown));
+}
+
+#[test]
+fn a_stream_that_is_recorded_from_market_data_lacks_nothing() {
+    let mut world = World::new();
+    world.state(&[BTC_QUOTES], StreamState::Overflow);
+    world.run(3600);
+    assert_eq!((world.status.level, world.status.health), (Some(0), Some(Health::Healthy)));
+}
+
+#[test]
+fn an_unknown_contract_is_not_believed_while_a_definitions_farm_is_down_or_a_login_is_young() {
+    let mut world = World::new();
+    world.farm("secdefnj", FarmKind::Definitions, FarmState::Broken);
+    world.reject(&[BTC_QUOTES], 200, "No security definition has been found for the request");
+    assert_eq!(world.look().cause, Some(Cause::Unknown));
+    world.run(300);
+    assert!(world.actions.is_empty(), "a refused stream is never restarted");
+    world.farm("secdefnj", FarmKind::Definitions, FarmState::Ok);
+    assert_eq!(world.look().cause, Some(Cause::ContractInvalid));
+    world.login(LoginState::Completed);
+    assert_eq!(world.look().cause, Some(Cause::Unknown));
+    world.run(899);
+    assert_eq!(world.incident().cause, Cause::Unknown);
+    world.run(1);
+    assert_eq!(world.incident().cause, Cause::ContractInvalid);
+}
+
+// FarmDown
+
+#[test]
+fn streams_that_fall_silent_with_a_farm_are_restarted_and_never_reset() {
+    let mut world = World::new();
+    world.farm("usfuture", FarmKind::MarketData, FarmState::Broken);
+    world.run(60);
+    world.silence_all(60);
+    world.run(6000);
+    assert_eq!((world.incident().cause, world.rolls()), (Cause::FarmDown, 0));
+    assert_eq!(world.rungs()[..3], [(1, 60.0), (2, 180.0), (4, 600.0)]);
+}
+
+#[test]
+fn a_farm_that_is_back_ends_its_evidence() {
+    let mut world = World::new();
+    world.farm("usfuture", FarmKind::MarketData, FarmState::Broken);
+    world.run(60);
+    world.silence(&[MNQ_TRADES], 60);
+    world.farm("usfuture", FarmKind::MarketData, FarmState::Connecting);
+    assert_eq!(world.look().cause, Some(Cause::FarmDown), "connecting is not back");
+    world.farm("usfuture", FarmKind::MarketData, FarmState::Ok);
+    assert_eq!(world.look().cause, Some(Cause::StreamSilent));
+}
+
+#[test]
+fn another_kind_of_farm_explains_no_silence() {
+    for (kind, state) in [
+        (FarmKind::History, FarmState::Broken),
+        (FarmKind::Definitions, FarmState::Broken),
+        (FarmKind::MarketData, FarmState::Inactive),
+        (FarmKind::MarketData, FarmState::Ok),
+    ] {
+        let mut world = World::new();
+        world.farm("farm", kind, state);
+        world.run(60);
+        world.silence(&[MNQ_TRADES], 60);
+        assert_eq!(world.look().cause, Some(Cause::StreamSilent), "{kind:?} {state:?}");
+    }
+}
+
+#[test]
+fn a_farm_explains_neither_what_was_silent_before_nor_what_ticked_since() {
+    let mut world = World::new();
+    world.silence(&[MNQ_TRADES], 300);
+    world.farm("usfuture", FarmKind::MarketData, FarmState::Broken);
+    assert_eq!(world.cause_of(MNQ_TRADES), None);
+    world.run(100);
+    assert_eq!(world.cause_of(MNQ_TRADES), Some(Cause::StreamSilent));
+    world.silence(&[BTC_QUOTES], 60);
+    world.run(1);
+    assert_eq!(world.cause_of(BTC_QUOTES), Some(Cause::StreamSilent), "it ticked 40 s after the break");
+}
+
+#[test]
+fn a_farm_that_broke_while_the_market_was_closed_explains_the_silence_after_the_open() {
+    let mut world = World::new();
+    world.session(Session::Closed, StreamState::Idle);
+    world.farm("usfuture", FarmKind::MarketData, FarmState::Broken);
+    world.run(3600);
+    world.session(Session::Open, StreamState::Idle);
+    world.silent_since_open(&ALL, 60, 7200);
+    assert_eq!(world.look().cause, Some(Cause::FarmDown));
+    world.run(600);
+    assert_eq!(world.rolls(), 0);
+}
+
+// CorruptData
+
+#[test]
+fn a_stream_of_impossible_ticks_is_restarted_then_reconnected_and_never_rolled() {
+    let mut world = World::new();
+    for _ in 0..70 {
+        world.corrupt(&[MNQ_TRADES]);
+        world.run(10);
+    }
+    assert_eq!(world.incident().cause, Cause::CorruptData);
+    use ActionKind::{Reconnect, RestartStreams};
+    assert_eq!(world.done(), [(180.0, RestartStreams), (300.0, Reconnect)]);
+    assert_eq!(world.restarts()[0].1, [MNQ_TRADES]);
+    assert_eq!(world.levels(), [1, 2, 3, 4]);
+}
+
+#[test]
+fn the_new_session_that_a_stream_of_impossible_ticks_asked_for_does_not_end_its_incident() {
+    let mut world = World::new();
+    let mut reset = false;
+    for _ in 0..70 {
+        if !reset && world.done().iter().any(|(_, kind)| *kind == ActionKind::Reconnect) {
+            reset = true;
+            world.socket(SocketState::Connecting);
+            world.run(1);
+            world.state(&[MNQ_TRADES], StreamState::Pending);
+            world.socket(SocketState::Connected);
+        }
+        world.run(10);
+        world.corrupt(&[MNQ_TRADES]);
+    }
+    let incident = world.incident_with(MNQ_TRADES);
+    assert!(reset, "{incident:#?}");
+    assert_eq!((incident.cause, incident.level), (Cause::CorruptData, 4), "{:#?}", world.status.history);
+}
+
+#[test]
+fn one_impossible_tick_expires_before_anybody_is_warned() {
+    let mut world = World::new();
+    world.corrupt(&[MNQ_TRADES]);
+    assert_eq!(world.look().cause, Some(Cause::CorruptData));
+    world.run(71);
+    assert!(world.status.incidents.is_empty() && world.notices.is_empty());
+}
+
+#[test]
+fn impossible_ticks_of_every_stream_are_no_zombie() {
+    let mut world = World::new();
+    world.silence_all(60);
+    world.corrupt(&ALL);
+    assert_eq!(world.look().cause, Some(Cause::CorruptData));
+}
+
+// MarketClosed, Unknown, delayed data
+
+#[test]
+fn a_close_ends_silence_and_an_open_begins_it_anew() {
+    let mut world = World::new();
+    world.silence(&[MNQ_TRADES], 60);
+    world.run(130);
+    assert_eq!(world.incident().level, 2);
+    world.session(Session::Closed, StreamState::Idle);
+    world.run(3600);
+    assert!(world.status.incidents.is_empty());
+    world.session(Session::Open, StreamState::Flowing);
+    world.silence(&[MNQ_TRADES], 60);
+    assert_eq!((world.look().cause, world.incident().level), (Some(Cause::StreamSilent), 1));
+}
+
+#[test]
+fn a_refusal_counts_while_the_market_is_closed_and_silence_does_not() {
+    let mut world = World::new();
+    world.session(Session::Closed, StreamState::Idle);
+    world.reject(&[BTC_QUOTES], 354, "Requested market data is not subscribed.");
+    world.reject(&[MNQ_TRADES], 10182, "Failed to request live updates (disconnected).");
+    world.run(60);
+    assert_eq!(world.incident().streams, [BTC_QUOTES]);
+}
+
+#[test]
+fn unknown_hours_allow_levels_1_and_2_only() {
+    let mut world = World::new();
+    world.session(Session::Unknown, StreamState::Stale);
+    world.silence_all(60);
+    world.run(24 * 3600);
+    assert_eq!((world.incident().cause, world.levels()), (Cause::Unknown, vec![1, 2]));
+    assert_eq!(world.restarts().len(), 1);
+}
+
+#[test]
+fn delayed_data_are_not_healthy() {
+    let mut world = World::new();
+    world.delay(&[MNQ_TRADES]);
+    world.look();
+    assert_eq!((world.status.health, world.status.level), (Some(Health::Degraded), Some(0)));
+}
