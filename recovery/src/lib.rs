@@ -11,7 +11,7 @@ mod decide;
 mod health;
 pub mod hours;
 mod incidents;
-pub mod ladder;
+mod ladder;
 mod notice;
 mod policy;
 mod resets;
@@ -21,6 +21,7 @@ mod waits;
 mod windows;
 
 pub use decide::{Decision, decide, in_flight};
+pub use ladder::level;
 pub use notice::Notice;
 pub use policy::{Policy, Region, Reset};
 pub use rules::{Critical, Restart, Rule, rule};

@@ -92,8 +92,7 @@ pub enum Region {
 
 impl Region {
     /// The region of the gateway's time zone. An external gateway has none; its user may give maintenance windows.
-    #[must_use]
-    pub fn of(spec: &MarketStreamSpec) -> Self {
+    pub(crate) fn of(spec: &MarketStreamSpec) -> Self {
         let zone = spec.gateway.sidecar.as_ref().map_or("", |sidecar| sidecar.time_zone.as_str());
         match zone.split('/').next().unwrap_or_default() {
             "Europe" | "Africa" | "GB" | "GB-Eire" | "MET" | "CET" | "WET" | "EET" => Self::Europe,
@@ -181,8 +180,7 @@ impl Policy {
     }
 
     /// Pause after the `attempts`-th action of an incident that is Critical.
-    #[must_use]
-    pub fn retry_after(&self, attempts: i32) -> StdDuration {
+    pub(crate) fn retry_after(&self, attempts: i32) -> StdDuration {
         // Twelve doublings of any sensible pause are beyond the maximum.
         let doublings = u32::try_from(attempts).unwrap_or(0).min(12);
         self.retry_pause.get().saturating_mul(1 << doublings).min(self.retry_pause_max.get())

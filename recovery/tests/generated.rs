@@ -5,7 +5,8 @@
 use std::{env, fmt::Write, fs, path::PathBuf};
 
 use marketstream_crds::{Cause, Scope};
-use marketstream_recovery::{Critical, Restart, Rule, rule};
+use marketstream_recovery::{Critical, Policy, Restart, Rule, rule};
+use serde_json::{Map, Value};
 
 const BEGIN: &str = "<!-- Generated from recovery/src/rules.rs by `make generate`. -->\n";
 const END: &str = "<!-- End of the generated part. -->\n";
@@ -72,6 +73,24 @@ fn the_cause_table_in_the_manual_is_up_to_date() {
         return;
     }
     assert!(current == expected, "docs/recovery.md is stale: run `make generate` and commit the result");
+}
+
+/// Each constant of the policy has its row in the operator's manual, with its default.
+#[test]
+fn the_constants_in_the_manual_are_those_of_the_policy() {
+    let Value::Object(mut policy) = serde_json::to_value(Policy::default()).unwrap() else { panic!("no object") };
+    // What IBKR's resets are stands in the code, with its source.
+    policy["resets"] = "IBKR's own".into();
+    let manual = include_str!("../../docs/operator.md");
+    let table = manual.split_once("| constant | default | meaning |").expect("the table of constants").1;
+    let mut told = Map::new();
+    for row in table.lines().skip(2).take_while(|line| line.starts_with("| ")) {
+        let cells: Vec<&str> = row.split(" | ").collect();
+        let names = cells[0].trim_start_matches("| ").split(", ").map(|name| name.trim_matches('`').to_owned());
+        let values = cells[1].split(", ").map(|value| value.parse().map_or_else(|_| value.into(), |n: u64| n.into()));
+        told.extend(names.zip(values));
+    }
+    assert_eq!(Value::Object(told), Value::Object(policy), "docs/operator.md beside the defaults of the policy");
 }
 
 #[test]

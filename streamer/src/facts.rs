@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use marketstream_crds::{
     ActionStatus, GatewayError, Health, Incident, NextContract, Session, StorageStatus, StreamState,
 };
-use marketstream_recovery::{ladder::level::CRITICAL, rule};
+use marketstream_recovery::{level::CRITICAL, rule};
 use serde::Serialize;
 use tokio::sync::watch;
 
