@@ -1,7 +1,8 @@
 //! Records in a file: a big-endian `u32` length, then the message.
 //!
 //! A crash can leave a torn record at the end. [`repair`] cuts it off before anything is appended, because what stands
-//! behind a torn record is unreadable.
+//! behind a torn record is unreadable. After a power cut the missing bytes may be zeros, and a record with its last bytes
+//! zeroed may still look like a tick; so no record ends in a zero: its number, or what stands behind it, does not.
 
 use std::{
     fs::File,
@@ -31,7 +32,7 @@ pub enum FrameError {
         /// What the system said.
         source: io::Error,
     },
-    /// The file ends within the record: it is being written, or a crash tore it.
+    /// The file ends within the record, or the record ends in zeros: it is being written, or a crash tore it.
     #[error("the record at byte {offset} is incomplete")]
     Incomplete {
         /// Where the record begins.
@@ -58,16 +59,25 @@ pub enum FrameError {
 /// Appends one framed record to `buffer`.
 ///
 /// # Errors
-/// When the record is empty or longer than [`MAX_RECORD_BYTES`]; nothing is appended then.
-pub fn append(buffer: &mut Vec<u8>, tick: &TickMessage) -> Result<(), RecordSize> {
-    let bytes = tick.encoded_len();
+/// When the record is empty or longer than [`MAX_RECORD_BYTES`], or has no number and ends in a zero; nothing is appended
+/// then.
+pub fn append(buffer: &mut Vec<u8>, tick: &TickMessage) -> Result<(), Unstorable> {
+    let (before, bytes) = (buffer.len(), tick.encoded_len());
     if bytes == 0 || bytes > MAX_RECORD_BYTES {
-        return Err(RecordSize(bytes));
+        return Err(Unstorable::Size(bytes));
     }
     buffer.reserve(HEADER_BYTES + bytes);
     // At most MAX_RECORD_BYTES, so it fits.
     buffer.extend_from_slice(&(bytes as u32).to_be_bytes());
     tick.encode_raw(buffer);
+    if buffer.last() == Some(&0) {
+        // A volume of 0 behind the number, or no number.
+        buffer.truncate(before);
+        if tick.sequence == 0 {
+            return Err(Unstorable::Zero);
+        }
+        append_numbered(buffer, &TickMessage { sequence: 0, ..tick.clone() }.encode_to_vec(), tick.sequence);
+    }
     Ok(())
 }
 
@@ -75,17 +85,17 @@ pub fn append(buffer: &mut Vec<u8>, tick: &TickMessage) -> Result<(), RecordSize
 ///
 /// # Errors
 /// When the record would be empty, or longer than [`MAX_RECORD_BYTES`] with its number; nothing is appended then.
-pub fn encode_unnumbered(bodies: &mut Vec<u8>, tick: &TickMessage) -> Result<usize, RecordSize> {
+pub fn encode_unnumbered(bodies: &mut Vec<u8>, tick: &TickMessage) -> Result<usize, Unstorable> {
     let bytes = tick.encoded_len();
     if bytes == 0 || bytes > MAX_RECORD_BYTES - NUMBER_BYTES {
-        return Err(RecordSize(bytes));
+        return Err(Unstorable::Size(bytes));
     }
     bodies.reserve(bytes);
     tick.encode_raw(bodies);
     Ok(bytes)
 }
 
-/// Frames what [`encode_unnumbered`] made, and numbers it. The number stands last, which only a tick with fields behind
+/// Frames what [`encode_unnumbered`] made, and numbers it, from 1. The number stands last, which only a tick with fields behind
 /// it shows (a fetched one, or one with a volume): readers of protobuf take fields in any order.
 pub fn append_numbered(buffer: &mut Vec<u8>, body: &[u8], sequence: u64) {
     let number = TickMessage { sequence, ..TickMessage::default() };
@@ -96,10 +106,16 @@ pub fn append_numbered(buffer: &mut Vec<u8>, body: &[u8], sequence: u64) {
     number.encode_raw(buffer);
 }
 
-/// A record that the framing cannot hold.
+/// A record that cannot be stored.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a record of {0} bytes cannot be stored: 1 to {MAX_RECORD_BYTES} are possible")]
-pub struct RecordSize(pub usize);
+pub enum Unstorable {
+    /// The framing cannot hold it.
+    #[error("a record of {0} bytes cannot be stored: 1 to {MAX_RECORD_BYTES} are possible")]
+    Size(usize),
+    /// It ends in a zero, as one does that a power cut has torn: it has no number.
+    #[error("a record that ends in a zero cannot be stored: number it, from 1")]
+    Zero,
+}
 
 /// Reads records one after the other. After [`FrameError::Decode`] it goes on; after any other error it ends.
 #[derive(Debug)]
@@ -137,7 +153,7 @@ impl<R: Read> Reader<R> {
             return Err(FrameError::Length { offset, length });
         }
         self.buffer.resize(bytes, 0);
-        if read_up_to(&mut self.input, &mut self.buffer).map_err(io)? < bytes {
+        if read_up_to(&mut self.input, &mut self.buffer).map_err(io)? < bytes || self.buffer.last() == Some(&0) {
             return Err(FrameError::Incomplete { offset });
         }
         self.offset += (HEADER_BYTES + bytes) as u64;

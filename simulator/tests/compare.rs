@@ -74,6 +74,8 @@ fn write_layout(dir: &Path, ticks: &[RecordedTick]) {
             r#as: fields.ask_size,
             bpl: fields.bid_past_low,
             aph: fields.ask_past_high,
+            // The comparison goes by the order in the file.
+            sequence: 1,
             ..TickMessage::default()
         };
         let path = dir.join(HourFile::of_tick(tick.con_id, kind, message.ts).path().unwrap());

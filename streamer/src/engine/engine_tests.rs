@@ -196,6 +196,34 @@ async fn an_unknown_message_is_a_gap_of_every_stream_that_runs_and_not_again_soo
 }
 
 #[tokio::test]
+async fn what_the_disk_has_lost_is_a_gap_and_what_it_has_not_taken_is_one_after_a_restart() {
+    use crate::{
+        backfill::ledger::{GapCause, GapState, Recorded},
+        recorder::Trouble,
+    };
+    let mut bench = Bench::new();
+    let stream = |con_id| Recorded { con_id, kind: marketstream_proto::TickKind::Last };
+    let trouble = Trouble { unwritten: [(stream(9), 70)].into(), lost: [(stream(9), 50)].into(), ended: false };
+    bench.engine.disk_told(trouble);
+    let now = bench.engine.now();
+    bench.engine.gaps.finish(now).await;
+    let brief = |book: &gaps::Book| {
+        let gaps = book.published().0;
+        let of = |gap: &crate::backfill::ledger::Gap| (gap.contract.clone(), gap.after, gap.cause, gap.state);
+        gaps.gaps().iter().map(of).collect::<Vec<_>>()
+    };
+    let lost = ("9".to_owned(), Some(50), GapCause::Unwritten, GapState::Open);
+    assert_eq!(brief(&bench.engine.gaps), std::slice::from_ref(&lost));
+    // Another process finds both in the ledger.
+    let data = bench.engine.tools.store.data_dir();
+    assert_eq!(brief(&gaps::Book::open_dir(data, now)), [lost]);
+    bench.engine.gaps.close(stream(9), 60, now);
+    bench.engine.gaps.finish(now).await;
+    let again = brief(&gaps::Book::open_dir(bench.engine.tools.store.data_dir(), now));
+    assert_eq!(again[1], ("9".to_owned(), Some(70), GapCause::Unwritten, GapState::Open));
+}
+
+#[tokio::test]
 async fn it_reports_only_after_the_resource_was_read() {
     let mut bench = Bench::new();
     bench.engine.turn();

@@ -103,7 +103,7 @@ mod tests {
         }
         assert!(found.into_iter().eq((2..=2_500).step_by(2)));
         // The half-written record is completed, and read from its begin.
-        write(0..0, &[208, 1, 197, 19, 208, 1, 197, 19, 0]);
+        write(0..0, &[208, 1, 197, 19, 208, 1, 197, 19, 7]);
         assert_eq!(piece(&path, offset, |_| true).unwrap().next, offset + 13);
     }
 }

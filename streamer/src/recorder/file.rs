@@ -234,3 +234,7 @@ fn cut(mut file: File, length: u64) -> io::Result<File> {
     file.seek(SeekFrom::Start(length))?;
     Ok(file)
 }
+
+#[cfg(test)]
+#[path = "file_tests.rs"]
+mod tests;
