@@ -86,8 +86,8 @@ pub(crate) struct Backfill {
     pub(crate) view: View,
     /// Name of the contract in the manifest.
     pub(crate) contract: String,
-    /// Tick types.
-    #[arg(long, value_delimiter = ',', default_values_t = ["Last".to_owned(), "BidAsk".to_owned()])]
+    /// Tick types, such as Last,BidAsk; all of the contract in the manifest when absent.
+    #[arg(long, value_delimiter = ',')]
     pub(crate) tick: Vec<String>,
     /// Start: a time such as 2026-11-24T12:00:00Z, or seconds since 1970.
     #[arg(long)]

@@ -1,8 +1,9 @@
 //! What the subcommands do.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use http::Method;
 use jiff::Timestamp;
+use marketstream_crds::MarketStream;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
@@ -110,18 +111,31 @@ async fn test_connection(cluster: &Cluster, name: &str) -> Result<Answer> {
 
 async fn backfill(cluster: &Cluster, wanted: &Backfill) -> Result<Report> {
     let name = &wanted.view.name.name;
-    for tick in &wanted.tick {
+    let ms = cluster.marketstream(name).await?;
+    let ticks = ticks(&ms, wanted)?;
+    for tick in &ticks {
         let parameters = [("contract", &wanted.contract), ("tick", tick), ("from", &wanted.from), ("to", &wanted.to)];
         let query = parameters.map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)));
         let path = format!("/v1/backfill?{}", query.join("&"));
         let (status, body) = pod::ask(cluster, name, Method::POST, &path).await?;
         ensure!(status.is_success(), "{}", body.trim_end());
     }
-    let streams: Vec<String> = wanted.tick.iter().map(|tick| format!("{}/{tick}", wanted.contract)).collect();
+    let streams: Vec<String> = ticks.iter().map(|tick| format!("{}/{tick}", wanted.contract)).collect();
     Ok(Report {
         text: format!("asked for {}; kubectl marketstream gaps {name} shows what becomes of it\n", streams.join(", ")),
         json: json!({"asked": "backfill", "streams": streams, "from": wanted.from, "to": wanted.to}),
     })
+}
+
+/// The tick types that are asked for: those that the manifest records, unless some are named.
+fn ticks(ms: &MarketStream, wanted: &Backfill) -> Result<Vec<String>> {
+    let contracts = &ms.spec.contracts;
+    let Some(contract) = contracts.iter().find(|contract| contract.name == wanted.contract) else {
+        let names: Vec<&str> = contracts.iter().map(|contract| contract.name.as_str()).collect();
+        bail!("no contract {:?}; there are {}", wanted.contract, names.join(", "));
+    };
+    let recorded = || contract.ticks.iter().map(|tick| tick.as_str().to_owned()).collect();
+    Ok(if wanted.tick.is_empty() { recorded() } else { wanted.tick.clone() })
 }
 
 #[cfg(test)]

@@ -109,6 +109,19 @@ async fn a_check_fails_when_it_is_not_well_and_what_is_not_there_is_an_error() {
     }
 }
 
+#[tokio::test]
+async fn a_range_is_asked_for_in_all_types_that_the_manifest_records_unless_some_are_named() {
+    let ms = cluster(&Patches::default()).marketstream("feed").await.unwrap();
+    let asked = |words: &[&str]| {
+        let words = [&["kubectl marketstream", "backfill", "feed"], words, &["--from", "1", "--to", "2"]].concat();
+        let Command::Backfill(wanted) = Cli::try_parse_from(words).unwrap().command else { panic!("no backfill") };
+        ticks(&ms, &wanted).map_err(|error| error.to_string())
+    };
+    assert_eq!(asked(&["mnq"]).unwrap(), ["Last", "BidAsk"]);
+    assert_eq!(asked(&["mnq", "--tick", "AllLast"]).unwrap(), ["AllLast"]);
+    assert_eq!(asked(&["nq"]).unwrap_err(), "no contract \"nq\"; there are mnq");
+}
+
 #[test]
 fn every_page_has_a_form_for_programs() {
     for words in ["status", "explain", "timeline", "restart", "login", "health", "gaps", "test-connection"] {

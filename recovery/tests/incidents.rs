@@ -5,8 +5,6 @@ mod world;
 use marketstream_crds::{Cause, FarmKind, FarmState, Restored, Scope, Session, SocketState, StreamState, Upstream};
 use world::{BTC_QUOTES, MNQ_QUOTES, MNQ_TRADES, World};
 
-const NOT_SUBSCRIBED: (i32, &str) = (354, "Requested market data is not subscribed.");
-
 #[test]
 fn streams_that_fall_silent_within_five_seconds_of_each_other_share_an_incident() {
     let mut world = World::new();
@@ -74,13 +72,10 @@ fn a_stream_that_is_silent_for_a_reason_of_its_own_does_not_keep_the_sessions_in
     let mut world = World::new();
     world.silence_all(60);
     world.run(30);
-    world.reject(&[BTC_QUOTES], NOT_SUBSCRIBED.0, NOT_SUBSCRIBED.1);
     world.session_of(&[MNQ_QUOTES, MNQ_TRADES], Session::Closed, StreamState::Idle);
+    world.corrupt(&[BTC_QUOTES]);
     world.run(11);
-    assert_eq!(
-        (world.incident().cause, world.incident().streams.as_slice()),
-        (Cause::NotEntitled, &[BTC_QUOTES.into()][..])
-    );
+    assert_eq!((world.incident().cause, world.incident().streams.len()), (Cause::CorruptData, 1));
 }
 
 #[test]
