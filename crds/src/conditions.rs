@@ -28,6 +28,9 @@ pub mod types {
     pub const CAPACITY: &str = "Capacity";
     /// Another session of the same user holds the market data. Present only when True.
     pub const COMPETING_SESSION: &str = "CompetingSession";
+    /// A contract ends within a week, or has ended, and when its successor takes over is not known. Present only when
+    /// True.
+    pub const CONTRACT_EXPIRING: &str = "ContractExpiring";
     /// The user asked for a pause (`spec.suspend`). Present only when True.
     pub const SUSPENDED: &str = "Suspended";
     /// The running pod differs from the template and waits for `spec.update`. Present only when True.
@@ -64,6 +67,10 @@ pub mod reasons {
     pub const STREAMS_SILENT: &str = "StreamsSilent";
     /// The volume refuses writes.
     pub const WRITE_FAILED: &str = "WriteFailed";
+    /// ContractExpiring: a contract ends, and the manifest names nothing that follows.
+    pub const NOTHING_FOLLOWS: &str = "NothingFollows";
+    /// ContractExpiring: a contract ends and rolls by a rule that does not tell ahead when.
+    pub const ROLL_PENDING: &str = "RollPending";
     /// The user suspended the MarketStream.
     pub const SUSPENDED: &str = "Suspended";
 }

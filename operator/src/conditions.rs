@@ -12,7 +12,7 @@ use marketstream_recovery::{
     rule,
 };
 
-use crate::validate::Problem;
+use crate::{expiring, validate::Problem};
 
 /// Everything that conditions tell about.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +39,7 @@ pub fn conditions(facts: &Facts<'_>, now: Timestamp) -> Vec<Condition> {
     let mut list = vec![ready(facts), reconciling(facts), stalled(facts), connected(facts), data_flowing(facts)];
     list.extend([storage_ready(facts), market_open(facts)]);
     list.extend(people(facts));
-    list.extend([critical(facts), suspended(facts), update_pending(facts)].into_iter().flatten());
+    list.extend([critical(facts), suspended(facts), update_pending(facts), expiring(facts)].into_iter().flatten());
     list.into_iter().map(|draft| draft.finish(facts.ms, now)).collect()
 }
 
@@ -279,6 +279,16 @@ fn suspended(facts: &Facts<'_>) -> Option<Draft> {
 fn update_pending(facts: &Facts<'_>) -> Option<Draft> {
     let message = "the pod's template changed; the pod is replaced when spec.update allows it";
     facts.update_pending.then(|| Draft::new(types::UPDATE_PENDING, true, types::UPDATE_PENDING, message.to_owned()))
+}
+
+/// Without a report it stays as it was: a contract's end does not depend on the streamer.
+fn expiring(facts: &Facts<'_>) -> Option<Draft> {
+    let Some(streamer) = facts.streamer else {
+        let known = facts.ms.status.as_ref().and_then(|status| expiring::told(&status.conditions));
+        return known.map(|(ending, message)| Draft::new(types::CONTRACT_EXPIRING, true, ending.reason(), message));
+    };
+    let (ending, message) = expiring::ending(&streamer.contracts)?;
+    Some(Draft::new(types::CONTRACT_EXPIRING, true, ending.reason(), truncate(message)))
 }
 
 fn not_reporting(facts: &Facts<'_>) -> bool {

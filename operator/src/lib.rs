@@ -9,6 +9,7 @@ pub mod children;
 pub mod conditions;
 pub mod controller;
 pub mod error;
+mod expiring;
 pub mod http;
 pub mod leader;
 pub mod memory;

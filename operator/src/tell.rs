@@ -14,6 +14,7 @@ use marketstream_recovery::Notice;
 
 use crate::{
     conditions::{self, Facts},
+    expiring::{self, Ending},
     reconcile::Context,
     restart_stream::Answer,
 };
@@ -37,7 +38,9 @@ pub async fn people(context: &Context, facts: &Facts<'_>, asked: &Answer, change
         context.metrics.acted(action.kind.as_str());
     }
     let decided = facts.decision.iter().flat_map(|decision| decision.notices.iter().cloned());
-    for notice in decided.chain(stalled(facts, change)).chain(restart(change)).chain(stream(asked)) {
+    for notice in
+        decided.chain(stalled(facts, change)).chain(restart(change)).chain(expiring(change)).chain(stream(asked))
+    {
         tracing::info!(reason = notice.reason, action = notice.action, "{}", notice.message);
         context.metrics.noticed(notice.reason, notice.action);
         let event = Event {
@@ -62,6 +65,18 @@ fn stalled(facts: &Facts<'_>, change: Change<'_>) -> Option<Notice> {
     };
     let problem = (is(change.after) && !is(change.before)).then(|| conditions::stalled_by(facts)).flatten()?;
     Some(Notice { warning: true, reason: problem.reason, action: actions::WAIT, message: problem.message })
+}
+
+/// A contract ends, or another one than was told.
+fn expiring(change: Change<'_>) -> Option<Notice> {
+    let (ending, message) = expiring::told(&change.after.conditions)?;
+    let news = expiring::told(&change.before.conditions).is_none_or(|(_, before)| before != message);
+    let action = match ending {
+        Ending::NothingFollows => actions::WAIT,
+        Ending::RollPending => actions::WARN,
+    };
+    let (warning, reason) = (ending == Ending::NothingFollows, types::CONTRACT_EXPIRING);
+    news.then_some(Notice { warning, reason, action, message })
 }
 
 fn restart(change: Change<'_>) -> Option<Notice> {

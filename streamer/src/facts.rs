@@ -182,6 +182,8 @@ pub struct ContractFacts {
     pub local_symbol: String,
     /// Its end, if it has one.
     pub expiry: Option<Expiry>,
+    /// Whether another contract follows it by itself.
+    pub follows: bool,
     /// What is recorded next.
     pub next: Option<NextContract>,
     /// What IBKR says of it; `None` when it is only known from earlier.

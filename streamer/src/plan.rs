@@ -41,12 +41,24 @@ pub fn order(spec: &MarketStreamSpec) -> Vec<StreamKey> {
     streams.collect()
 }
 
-/// The streams that have one of so many tick-by-tick lines, in their order; those that are `out`, since they could not
-/// use one now, get what the others leave.
+/// What a stream could do with a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// Record.
+    Able,
+    /// Nothing until something changes, such as a permission.
+    Out,
+    /// Nothing at all: its contract has expired.
+    Ended,
+}
+
+/// The streams that have one of so many tick-by-tick lines, in their order. Those that are out get what the able ones
+/// leave, to be tried now and then; those that have ended get none.
 #[must_use]
-pub fn lined(order: &[StreamKey], lines: usize, out: impl Fn(&StreamKey) -> bool) -> BTreeSet<StreamKey> {
-    let (out, able): (Vec<&StreamKey>, Vec<&StreamKey>) = order.iter().partition(|key| out(key));
-    able.into_iter().chain(out).take(lines).cloned().collect()
+pub fn lined(order: &[StreamKey], lines: usize, of: impl Fn(&StreamKey) -> Use) -> BTreeSet<StreamKey> {
+    let of = &of;
+    let those = |wanted: Use| order.iter().filter(move |key| of(key) == wanted);
+    those(Use::Able).chain(those(Use::Out)).take(lines).cloned().collect()
 }
 
 /// Which of a contract's hours count, once `Auto` is resolved.
@@ -96,12 +108,13 @@ mod tests {
         }));
         let order = order(&spec);
         let names = |lined: BTreeSet<StreamKey>| lined.iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(names(lined(&order, 3, |_| false)), ["a/Last", "a/BidAsk", "b/Last"]);
-        assert_eq!(names(lined(&order, 1, |_| false)), ["b/Last"]);
+        assert_eq!(names(lined(&order, 3, |_| Use::Able)), ["a/Last", "a/BidAsk", "b/Last"]);
+        assert_eq!(names(lined(&order, 1, |_| Use::Able)), ["b/Last"]);
         // One that cannot use its line leaves it to the next, and gets what is left.
-        let out = |key: &StreamKey| key.contract == "b";
-        assert_eq!(names(lined(&order, 3, out)), ["a/Last", "a/BidAsk", "c/Last"]);
-        assert_eq!(names(lined(&order, 4, out)).len(), 4);
+        let b = |using: Use| move |key: &StreamKey| if key.contract == "b" { using } else { Use::Able };
+        assert_eq!(names(lined(&order, 3, b(Use::Out))), ["a/Last", "a/BidAsk", "c/Last"]);
+        assert_eq!(names(lined(&order, 4, b(Use::Out))).len(), 4);
+        assert_eq!(names(lined(&order, 4, b(Use::Ended))), ["a/Last", "a/BidAsk", "c/Last"]);
     }
 
     #[test]

@@ -102,6 +102,7 @@ pub fn contract(facts: &ContractFacts, now: Timestamp) -> Option<ContractStatus>
         local_symbol: facts.local_symbol.clone(),
         last_trade_date: expiry.last_day().to_string(),
         days_left: expiry.days_left(now),
+        follows: facts.follows,
         next: facts.next.clone(),
     })
 }

@@ -24,8 +24,13 @@ const LEFT: &str = "2026-12-11T06:00:00Z";
 
 /// A gateway on another day, and how far that is ahead.
 async fn gateway_at(at: Timestamp) -> (Gateway, SignedDuration) {
+    gateway_with(at, true).await
+}
+
+async fn gateway_with(at: Timestamp, always_open: bool) -> (Gateway, SignedDuration) {
     let ahead = at.duration_since(Timestamp::now());
     let gateway = Gateway::start_with(|config| {
+        config.market.always_open = always_open;
         config.clock = ClockSetting { at_us: Some(at.as_microsecond()), speed: 1.0 };
         config.market.today = "2026-11-24".parse().unwrap();
     });
@@ -169,6 +174,45 @@ async fn the_front_that_ibkr_names_is_followed() {
         })
         .await;
     streamer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_volume_of_the_last_whole_day_decides() {
+    // In the week of its expiry the December contract trades less than that of March: first on Monday, which counts
+    // from midnight on.
+    let midnight: Timestamp = "2026-12-15T06:00:00Z".parse().unwrap();
+    // By the exchange's hours, since around the clock all expiries trade alike.
+    let (gateway, ahead) = gateway_with(midnight - SignedDuration::from_secs(20), false).await;
+    let data = tempfile::tempdir().unwrap();
+    let streamer = Streamer::start_by(Clock::ahead_by(ahead), data.path());
+    let mut mnq = mnq(&["Last"], "0s");
+    mnq["roll"] = json!({"rule": "Volume", "overlap": "0s"});
+    let manifest = spec(json!([mnq]), &[gateway.port()]);
+    streamer.apply(&manifest);
+    let current = |con_id: i32| {
+        move |status: &StreamerStatus| {
+            status.flowing == 1 && contract(status).is_some_and(|contract| contract.con_id == con_id)
+        }
+    };
+    let status = streamer.until("the leader of Friday flows", current(DECEMBER)).await;
+    assert_eq!((contract(&status).unwrap().days_left, &contract(&status).unwrap().next), (4, &None));
+    let asked = async || gateway.requests("history").await.into_iter().filter(|line| line["what"] == "bars of TRADES");
+    until("four expiries were asked for", async || asked().await.count() == 4).await;
+    let expiries: BTreeSet<i64> = asked().await.filter_map(|line| line["con_id"].as_i64()).collect();
+    assert_eq!(expiries, [DECEMBER, MARCH, 901_109, 901_110].map(i64::from).into());
+    until("Monday is over", async || Clock::ahead_by(ahead).now().wall > midnight).await;
+    assert_eq!(contract(&streamer.status()).unwrap().con_id, DECEMBER, "nobody has asked for Monday's volumes yet");
+    gateway.close_sockets().await;
+    streamer.until("the leader of Monday flows", current(MARCH)).await;
+    streamer.stop().await;
+
+    // Who comes only now records the leader from the first.
+    let fresh = tempfile::tempdir().unwrap();
+    let streamer = Streamer::start_by(Clock::ahead_by(ahead), fresh.path());
+    streamer.apply(&manifest);
+    streamer.until("the leader flows", current(MARCH)).await;
+    streamer.stop().await;
+    assert!(stored(fresh.path()).iter().all(|tick| tick.con_id == MARCH));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -352,6 +352,9 @@ pub enum Session {
     Unknown,
 }
 
+/// From so many calendar days before its last trade date on, people are told that a contract ends.
+pub const EXPIRY_NOTICE_DAYS: i32 = 7;
+
 /// A contract that expires.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -369,7 +372,10 @@ pub struct ContractStatus {
     pub last_trade_date: String,
     /// Calendar days until then, in the exchange's time zone; 0 on the day itself, negative afterwards.
     pub days_left: i32,
-    /// What is recorded next; absent when it is not known, or nothing follows.
+    /// Whether another contract follows it by itself: it rolls, and IBKR lists a later expiry.
+    #[serde(default)]
+    pub follows: bool,
+    /// What is recorded next; absent when it is not known yet, or nothing follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<NextContract>,
 }

@@ -45,6 +45,18 @@ fn contracts(count: i32, ticks: &[&str]) -> Value {
     (1..=count).map(contract).collect()
 }
 
+/// A future that rolls, with other fields; null takes one away.
+fn rolling(changes: Value) -> Value {
+    let mut contract = json!({
+        "name": "mnq", "symbol": "MNQ", "secType": "FUT", "exchange": "CME", "ticks": ["Last"], "roll": {"rule": "IBFront"},
+    });
+    if let (Value::Object(contract), Value::Object(changes)) = (&mut contract, changes) {
+        contract.extend(changes);
+        contract.retain(|_, value| !value.is_null());
+    }
+    contract
+}
+
 fn long_name() -> Value {
     json!("x".repeat(53))
 }
@@ -52,8 +64,12 @@ fn long_name() -> Value {
 #[tokio::test]
 async fn a_manifest_that_cannot_work_is_refused_with_advice() -> Result<()> {
     const ALL: &[&str] = &["Last", "AllLast", "BidAsk", "MidPoint"];
+    const ROLL: &str = "/spec/contracts/0/roll";
+    const CHOOSES: &[&str] = &["roll chooses the expiry: remove conId, lastTradeDate and localSymbol, or remove roll"];
     scenario("invalid", async |s| {
         dry_run(&s.cluster, &s.namespace, valid(s)?.value()).await.context("the valid manifest")?;
+        let rolls = valid(s)?.set("/spec/contracts/0", rolling(json!({})));
+        dry_run(&s.cluster, &s.namespace, rolls.value()).await.context("a valid future that rolls")?;
         let both = json!({"host": "gateway.example", "ports": [4002]});
         let two = json!([{"name": "a", "conId": 7, "ticks": ["Last"]}, {"name": "b", "conId": 7, "ticks": ["BidAsk"]}]);
         let twice = json!([{"name": "a", "conId": 7, "ticks": ["Last"]}, {"name": "a", "conId": 8, "ticks": ["Last"]}]);
@@ -81,6 +97,33 @@ async fn a_manifest_that_cannot_work_is_refused_with_advice() -> Result<()> {
             ("days", "/spec/contracts/0/staleAfter", Some(json!("1d")), &["contracts[0].staleAfter", "(ms|s|m|h)"]),
             ("a huge priority", "/spec/contracts/0/priority", Some(json!(5000)), &["priority", "to 1000"]),
             ("unknown hours", "/spec/contracts/0/hours", Some(json!("Never")), &["hours", "\"Liquid\""]),
+            // Futures that roll.
+            ("an unknown rule", ROLL, Some(json!({"rule": "Front"})), &["roll.rule", "\"IBFront\""]),
+            ("no rule", ROLL, Some(json!({"overlap": "5m"})), &["roll.rule", "Required value"]),
+            ("no days", ROLL, Some(json!({"rule": "DaysBeforeExpiry"})), &["roll.days belongs to the rule DaysBefore"]),
+            ("days of a front", ROLL, Some(json!({"rule": "IBFront", "days": 8})), &["roll.days belongs to the rule"]),
+            ("days of a volume", ROLL, Some(json!({"rule": "Volume", "days": 8})), &["roll.days belongs to the rule"]),
+            ("181 days", ROLL, Some(json!({"rule": "DaysBeforeExpiry", "days": 181})), &["roll.days", "to 180"]),
+            ("-1 days", ROLL, Some(json!({"rule": "DaysBeforeExpiry", "days": -1})), &["roll.days", "to 0"]),
+            ("a day", ROLL, Some(json!({"rule": "Volume", "overlap": "25h"})), &["roll.overlap is at most 24h"]),
+            ("no unit", ROLL, Some(json!({"rule": "Volume", "overlap": "600"})), &["roll.overlap", "(ms|s|m|h)"]),
+            ("a roll of a conId", ROLL, Some(json!({"rule": "Volume"})), &["roll needs symbol and secType FUT"]),
+            (
+                "a roll of a stock",
+                "/spec/contracts/0",
+                Some(rolling(json!({"secType": "STK"}))),
+                &["roll needs symbol and secType FUT"],
+            ),
+            ("a roll without secType", "/spec/contracts/0", Some(rolling(json!({"secType": null}))), &["secType FUT"]),
+            ("a roll of one expiry", "/spec/contracts/0", Some(rolling(json!({"lastTradeDate": "202612"}))), CHOOSES),
+            ("a roll of one symbol", "/spec/contracts/0", Some(rolling(json!({"localSymbol": "MNQZ6"}))), CHOOSES),
+            ("a roll with a conId", "/spec/contracts/0", Some(rolling(json!({"conId": 7}))), CHOOSES),
+            (
+                "a continuous future",
+                "/spec/contracts/0",
+                Some(json!({"name": "mnq", "symbol": "MNQ", "secType": "CONTFUT", "ticks": ["Last"]})),
+                &["a continuous future cannot be recorded: write secType FUT and roll: {rule: IBFront}"],
+            ),
             // Gateway.
             ("no gateway", "/spec/gateway", None, &["spec.gateway", "Required value"]),
             ("an empty gateway", "/spec/gateway/sidecar", None, &["exactly one of sidecar and external"]),

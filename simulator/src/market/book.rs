@@ -122,7 +122,7 @@ impl Market {
         (before.open_s()..before.close_s()).rev().find_map(|second| tape.last_trade(second))
     }
 
-    fn tape<'a>(&'a self, contract: &'a Contract, day: &'a TradingDay) -> Tape<'a> {
+    pub(super) fn tape<'a>(&'a self, contract: &'a Contract, day: &'a TradingDay) -> Tape<'a> {
         let source = match self.config.recordings.get(&contract.con_id) {
             Some(recording) => Source::Recorded(recording),
             None => Source::Generated(self.generator(contract, day)),

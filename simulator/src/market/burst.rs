@@ -3,6 +3,7 @@
 //! Like every tick they are a pure function of time, once it is known when there was a burst: the request log keeps that.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
@@ -85,6 +86,12 @@ impl Market {
     pub fn burst(&self, stream: Stream, second: i64) -> Option<BurstTicks> {
         let ticks = *self.bursts.0.read().unwrap_or_else(PoisonError::into_inner).get(&(stream, second))?;
         Some(BurstTicks { models: self.models(stream, second), second, ticks })
+    }
+
+    /// The seconds of a range in which a stream has a burst, ascending.
+    pub(super) fn burst_seconds(&self, stream: Stream, seconds: Range<i64>) -> Vec<i64> {
+        let bursts = self.bursts.0.read().unwrap_or_else(PoisonError::into_inner);
+        bursts.range((stream, seconds.start)..(stream, seconds.end)).map(|((_, second), _)| *second).collect()
     }
 
     /// The usual ticks of the last second, up to this one, that has any.

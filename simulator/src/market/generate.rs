@@ -165,9 +165,10 @@ impl Generator<'_> {
         self.trades(second).into_iter().filter(|(_, trade)| !trade.unreported).collect()
     }
 
-    /// Lots of all reported trades of a second; 0 when there are none. Makes no trade.
-    pub(super) fn reported_lots(&self, second: i64) -> u64 {
-        self.division(second).lots()
+    /// How many trades of a second are reported, and their lots together. Makes no trade.
+    pub(super) fn reported_totals(&self, second: i64) -> (u64, u64) {
+        let division = self.division(second);
+        (division.reported(), division.lots())
     }
 
     /// What the path says of the trades of each second in `from..to`. Makes no trade.

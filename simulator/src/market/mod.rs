@@ -13,6 +13,7 @@ pub mod recording;
 mod schedules;
 mod tape;
 pub mod tick;
+mod traded;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use tick::{Tick, TickType};
 
 pub use book::{DayFigures, LastTrade, TopOfBook};
 pub use depth::{DepthBook, DepthRow};
+pub use traded::Traded;
 
 /// One contract and one tick type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -24,22 +24,25 @@ pub(super) struct Tally {
     pub(super) volume: u128,
     /// In squares of them.
     pub(super) turnover: u128,
+    /// How many.
+    pub(super) trades: u64,
 }
 
 impl Default for Tally {
     fn default() -> Self {
-        Self { open: None, high: f64::NEG_INFINITY, low: f64::INFINITY, last: None, volume: 0, turnover: 0 }
+        Self { open: None, high: f64::NEG_INFINITY, low: f64::INFINITY, last: None, volume: 0, turnover: 0, trades: 0 }
     }
 }
 
 impl Tally {
     /// Adds a trade, for the turnover at a price of its own.
-    fn add(&mut self, second: i64, offset_us: u32, trade: Trade, turnover_price: f64) {
+    pub(super) fn add(&mut self, second: i64, offset_us: u32, trade: Trade, turnover_price: f64) {
         self.open.get_or_insert(trade.price);
         self.high = self.high.max(trade.price);
         self.low = self.low.min(trade.price);
         self.volume += units(trade.size);
         self.turnover += units(turnover_price) * units(trade.size);
+        self.trades += 1;
         self.last = Some(LastTrade { at_us: second * 1_000_000 + i64::from(offset_us), trade });
     }
 }
@@ -75,7 +78,7 @@ impl Tape<'_> {
     }
 
     pub(super) fn last_trade(&self, second: i64) -> Option<LastTrade> {
-        if matches!(&self.source, Source::Generated(generator) if generator.reported_lots(second) == 0) {
+        if matches!(&self.source, Source::Generated(generator) if generator.reported_totals(second).0 == 0) {
             return None;
         }
         let (offset_us, trade) = self.trades(second).pop()?;
@@ -126,9 +129,11 @@ impl Tape<'_> {
     fn add_up_generated(&self, generator: &Generator<'_>, tally: &mut Tally, from: i64, to: i64) {
         let mut traded = Vec::new();
         for outlook in generator.outlooks(from, to) {
-            let lots = if self.open_at(outlook.second) { generator.reported_lots(outlook.second) } else { 0 };
-            if lots > 0 {
+            let open = self.open_at(outlook.second);
+            let (trades, lots) = if open { generator.reported_totals(outlook.second) } else { (0, 0) };
+            if trades > 0 {
                 let size = lots as f64 * self.contract.lot;
+                tally.trades += trades;
                 tally.volume += units(size);
                 tally.turnover += units(outlook.middle) * units(size);
                 traded.push(outlook);

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     clock::Now,
-    plan::{self, StreamKey},
+    plan::{self, StreamKey, Use},
 };
 
 impl Engine {
@@ -38,14 +38,18 @@ impl Engine {
     /// Gives the lines of streams that cannot use them to those that can.
     pub(super) fn assign_lines(&mut self, now: Now) {
         let limits = self.spec.as_ref().map(|spec| spec.limits.clone());
-        if let Some(limits) = limits.filter(|limits| self.order.len() > count(limits)) {
+        // With a line for each, those that have ended are all that lack one.
+        let as_planned = |stream: &StreamEntry| stream.lined != stream.has_ended();
+        if let Some(limits) =
+            limits.filter(|limits| self.order.len() > count(limits) || !self.streams.values().all(as_planned))
+        {
             self.assign(&limits, now);
         }
     }
 
     fn assign(&mut self, limits: &Limits, now: Now) {
-        let out = |key: &StreamKey| self.streams.get(key).is_some_and(StreamEntry::is_out);
-        let mut lined = plan::lined(&self.order, count(limits), out);
+        let using = |key: &StreamKey| self.streams.get(key).map_or(Use::Able, StreamEntry::line_use);
+        let mut lined = plan::lined(&self.order, count(limits), using);
         let follows =
             |key: &StreamKey| self.contracts.get(&key.contract).is_some_and(|entry| entry.rolling.next.is_some());
         let next = self.order.iter().filter(|key| lined.contains(key) && follows(key));

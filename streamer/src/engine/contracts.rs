@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ibapi::contracts::Contract as IbContract;
-use marketstream_crds::{Contract, NextContract, Roll};
+use marketstream_crds::{Contract, EXPIRY_NOTICE_DAYS, NextContract, Roll};
 use marketstream_recovery::{
     codes::{ErrorClass, classify},
     hours::{SessionState, TradingHours},
@@ -27,8 +27,6 @@ const BOUND: Duration = Duration::from_secs(10);
 const REFRESH: Duration = Duration::from_secs(6 * 3600);
 /// Pauses after look-ups without an answer, in seconds.
 const NO_ANSWER_PAUSES: [u64; 5] = [2, 5, 15, 30, 60];
-/// From so many days before a contract's end on, every look-up warns of it.
-const WARN_DAYS: i32 = 7;
 
 /// A contract of the manifest.
 pub struct ContractEntry {
@@ -142,6 +140,7 @@ impl ContractEntry {
             con_id: resolved.contract.contract_id,
             local_symbol: resolved.contract.local_symbol.clone(),
             expiry: resolved.expiry.clone(),
+            follows: self.wanted.roll.is_some() && !self.rolling.is_last(resolved),
             next,
             instrument: resolved.instrument.clone(),
         })
@@ -286,7 +285,7 @@ impl Engine {
         }
         let con_id = resolved.contract.contract_id;
         tracing::info!(contract = name, con_id, "the contract is known");
-        warn_of_end(name, &resolved, now);
+        warn_of_end(name, &resolved, false, now);
         self.keep_instrument(&resolved);
         let Some(entry) = self.contracts.get_mut(name) else { return };
         let other = entry.contract().is_some_and(|known| known.contract_id != con_id);
@@ -396,16 +395,21 @@ impl Engine {
     }
 }
 
-/// Says ahead of time that a contract ends and that nothing follows.
-pub(super) fn warn_of_end(name: &str, resolved: &Resolved, now: Now) {
+/// Says ahead of time that a contract ends: `follows` says whether another one takes over by itself.
+pub(super) fn warn_of_end(name: &str, resolved: &Resolved, follows: bool, now: Now) {
     let Some(expiry) = &resolved.expiry else { return };
     let (symbol, days, last) = (&resolved.contract.local_symbol, expiry.days_left(now.wall), expiry.last_day());
-    if resolved.has_ended(now.wall) {
-        tracing::warn!(contract = name, "{symbol} has expired on {last}: nothing is recorded of it any more");
-    } else if days <= WARN_DAYS {
-        tracing::warn!(
+    match (days <= EXPIRY_NOTICE_DAYS, follows) {
+        _ if resolved.has_ended(now.wall) => {
+            tracing::warn!(contract = name, "{symbol} has expired on {last}: nothing is recorded of it any more");
+        }
+        (true, false) => tracing::warn!(
             contract = name,
             "{symbol} expires on {last}, {days} days left: name the contract that follows, or add roll"
-        );
+        ),
+        (true, true) => {
+            tracing::info!(contract = name, "{symbol} expires on {last}, {days} days left, and rolls before that");
+        }
+        (false, _) => {}
     }
 }

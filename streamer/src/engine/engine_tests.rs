@@ -4,6 +4,7 @@ use marketstream_crds::{StreamState, Upstream};
 use serde_json::json;
 
 use super::{stream::Origin, *};
+use crate::session::details::Resolved;
 use crate::{
     recorder::Recorder,
     test_support::{manifest, spec},
@@ -129,6 +130,39 @@ async fn a_competing_session_holds_every_stream_with_a_line() {
     assert!(bench.wanted().is_empty());
     bench.engine.end_hold(now);
     assert_eq!(bench.wanted(), ["a/Last", "a/BidAsk"]);
+}
+
+#[tokio::test]
+async fn what_has_expired_leaves_its_lines_to_the_others() {
+    let mut bench = Bench::new();
+    let mut spec = bench.engine.spec.clone().unwrap();
+    spec.limits.lines = 1;
+    bench.engine.take_manifest(manifest(spec));
+    let lined = |bench: &Bench| {
+        let lined = bench.engine.streams.iter().filter(|(_, stream)| stream.lined);
+        lined.map(|(key, _)| key.to_string()).collect::<Vec<_>>()
+    };
+    bench.engine.turn();
+    assert_eq!(lined(&bench), ["a/Last", "a/BidAsk"]);
+    assert_eq!(bench.engine.lines.keys().collect::<Vec<_>>(), ["a"]);
+    let expiry = crate::roll::Expiry::read("20200320", "US/Central");
+    let resolved = Resolved::known_before(1, "CME", expiry, false);
+    bench.engine.contracts.get_mut("a").unwrap().resolved = Some(resolved.clone());
+    bench.states();
+    assert_eq!(bench.states(), [StreamState::Expired, StreamState::Expired, StreamState::Pending]);
+    assert_eq!(lined(&bench), ["b/Last"]);
+    assert_eq!(bench.engine.lines.keys().collect::<Vec<_>>(), ["b"]);
+    // More lines than streams are no reason to hold one.
+    let mut spec = bench.engine.spec.clone().unwrap();
+    (spec.limits.lines, spec.limits.tick_by_tick) = (9, 9);
+    bench.engine.take_manifest(manifest(spec));
+    bench.states();
+    assert_eq!((lined(&bench), bench.engine.lines.len()), (vec!["b/Last".to_owned()], 1));
+    // The name means a contract again that trades.
+    bench.engine.contracts.get_mut("a").unwrap().resolved = Some(Resolved { expiry: None, ..resolved });
+    bench.states();
+    bench.states();
+    assert_eq!((lined(&bench).len(), bench.engine.lines.len()), (3, 2));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     Engine,
-    stream::Origin,
+    stream::{Origin, StreamEntry},
     streams::{AFTER_BREAK, AFTER_CANCEL, REQUEST_BOUND},
 };
 use crate::{
@@ -100,7 +100,9 @@ impl Engine {
         }
         let streams = &self.streams;
         let overflow = |key: &StreamKey| streams.get(key).is_some_and(|stream| stream.overflow);
-        let wished = wishes(&self.order, overflow, usize::try_from(limits.lines).unwrap_or(0));
+        let ended = |key: &&StreamKey| streams.get(*key).is_some_and(StreamEntry::has_ended);
+        let order: Vec<StreamKey> = self.order.iter().filter(|key| !ended(key)).cloned().collect();
+        let wished = wishes(&order, overflow, usize::try_from(limits.lines).unwrap_or(0));
         self.lines.retain(|name, _| wished.contains_key(name));
         for (name, wish) in wished {
             let line = self.lines.entry(name).or_insert_with(|| LineEntry::new(wish, now.mono));

@@ -76,7 +76,7 @@ impl Rolling {
     }
 
     /// Whether no listed expiry lies behind this one.
-    fn is_last(&self, resolved: &Resolved) -> bool {
+    pub(super) fn is_last(&self, resolved: &Resolved) -> bool {
         let ends = |resolved: &Resolved| resolved.expiry.as_ref().map(Expiry::ends);
         self.expiries.iter().all(|other| ends(other) <= ends(resolved))
     }
@@ -108,9 +108,7 @@ impl Engine {
         (rolling.expiries, rolling.review) = (all, None);
         if let Some(current) = entry.contract().map(|contract| contract.contract_id) {
             let resolved = entry.rolling.known(current);
-            if entry.rolling.is_last(&resolved) {
-                warn_of_end(name, &resolved, now);
-            }
+            warn_of_end(name, &resolved, !entry.rolling.is_last(&resolved), now);
             entry.resolved = Some(resolved.clone());
             self.keep_instrument(&resolved);
         }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use marketstream_crds::{GatewayError, Session, StreamState};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{backfill::ledger::GapCause, clock::Now, facts::Pulse, health::Verdict, status::text};
+use crate::{backfill::ledger::GapCause, clock::Now, facts::Pulse, health::Verdict, plan::Use, status::text};
 
 /// A subscription that is not refused for so long is accepted: refusals come within a second or two.
 const ACCEPTED_AFTER: Duration = Duration::from_secs(10);
@@ -114,9 +114,25 @@ impl StreamEntry {
         self.running.as_ref().map(|running| running.since)
     }
 
+    /// What it could do with a line.
+    pub fn line_use(&self) -> Use {
+        if self.has_ended() {
+            Use::Ended
+        } else if self.out || self.is_refused_by(Origin::Contract) {
+            Use::Out
+        } else {
+            Use::Able
+        }
+    }
+
     /// Whether a tick-by-tick line would be wasted on it.
     pub fn is_out(&self) -> bool {
-        self.out || self.is_refused_by(Origin::Contract) || self.verdict.state == StreamState::Expired
+        self.line_use() != Use::Able
+    }
+
+    /// Whether its contract trades no more.
+    pub fn has_ended(&self) -> bool {
+        self.verdict.state == StreamState::Expired
     }
 
     /// See [`is_out`](Self::is_out).

@@ -230,6 +230,8 @@ impl Engine {
             };
             let ended = contract.has_ended(now);
             let verdict = if ended { Verdict::EXPIRED } else { judge(&facts, &thresholds, now) };
+            // Others may use the lines of what has ended.
+            self.lines_dirty |= ended != stream.has_ended();
             if ended && stream.verdict.state != StreamState::Expired {
                 stream.cancel();
                 (stream.wanted_at, stream.error) = (None, None);

@@ -12,7 +12,7 @@ use super::days::{day_until, sessions, within};
 use crate::market::catalog::Contract;
 use crate::market::hours::{Hours, Span, TradingDay, zone};
 use crate::market::tick::{Body, Tick};
-use crate::market::{Market, Stream};
+use crate::market::{Market, Stream, Traded};
 pub use question::{Back, BarsError, BarsQuestion, Show, Size};
 
 /// Most open time that one answer covers, seconds: bars are made of ticks, which take time to make.
@@ -61,6 +61,16 @@ impl Bar {
         self.ticks += 1;
     }
 
+    /// What a day traded, as a bar or as a part of one.
+    fn add_traded(&mut self, traded: &Traded) {
+        self.high = self.high.max(traded.high);
+        self.low = self.low.min(traded.low);
+        self.close = traded.close;
+        self.volume = ((self.volume + traded.volume) * UNITS).round() / UNITS;
+        self.turnover += traded.turnover;
+        self.ticks = self.ticks.saturating_add(i32::try_from(traded.trades).unwrap_or(i32::MAX));
+    }
+
     /// Average price of the trades by their sizes.
     #[must_use]
     pub fn wap(&self) -> f64 {
@@ -79,11 +89,19 @@ pub fn bar(market: &Market, con_id: i32, show: Show, seconds: Range<i64>, now_us
     maker.finish().pop()
 }
 
-/// The bars that a question asks for, ascending. A bar without a tick is left out.
+/// The bars that a question asks for, ascending. A bar without a tick is left out. Trades of whole days are added up
+/// without making each of them, so their average price is a close one.
 #[must_use]
 pub fn bars(market: &Market, contract: &Contract, question: &BarsQuestion, now_us: i64) -> Vec<Bar> {
     let mut maker = Maker::new(contract.con_id, question.show, now_us);
+    let by_days = question.show == Show::Trades && !matches!(question.size, Size::Seconds(_));
     for stretch in covered(market, contract, question, now_us) {
+        if by_days {
+            let traded = market.traded(contract, &stretch.day, stretch.seconds.clone(), now_us);
+            let (start_s, date) = stretch.bar_of(question.size, stretch.seconds.start);
+            traded.iter().for_each(|traded| maker.add_traded(traded, start_s, date));
+            continue;
+        }
         for second in stretch.seconds.clone() {
             let (start_s, date) = stretch.bar_of(question.size, second);
             maker.add_all(&market.ticks_of_day_second(maker.stream, &stretch.day, second), start_s, date);
@@ -203,11 +221,7 @@ impl Maker {
             (Body::Quote(quote), Show::Ask) => (quote.ask, 0.0),
             (Body::Quote(quote), _) => (quote.bid, 0.0),
         };
-        let same = |bar: &&mut Bar| if date.is_some() { bar.date == date } else { bar.start_s == start_s };
-        if self.bars.last_mut().filter(same).is_none() {
-            self.bars.push(Bar::of(price, start_s, date));
-            self.sums = (0.0, 0.0);
-        }
+        self.begin(price, start_s, date);
         let Some(bar) = self.bars.last_mut() else { return };
         bar.add(price, size);
         if let (Body::Quote(quote), Show::BidAsk) = (&tick.body, self.show) {
@@ -215,6 +229,22 @@ impl Maker {
             let count = f64::from(bar.ticks);
             bar.high = if bar.ticks == 1 { quote.ask } else { bar.high.max(quote.ask) };
             (bar.open, bar.close) = (self.sums.0 / count, self.sums.1 / count);
+        }
+    }
+
+    fn add_traded(&mut self, traded: &Traded, start_s: i64, date: Option<Date>) {
+        self.begin(traded.open, start_s, date);
+        if let Some(bar) = self.bars.last_mut() {
+            bar.add_traded(traded);
+        }
+    }
+
+    /// Begins a new bar, unless the last one is the wanted one.
+    fn begin(&mut self, open: f64, start_s: i64, date: Option<Date>) {
+        let same = |bar: &Bar| if date.is_some() { bar.date == date } else { bar.start_s == start_s };
+        if !self.bars.last().is_some_and(same) {
+            self.bars.push(Bar::of(open, start_s, date));
+            self.sums = (0.0, 0.0);
         }
     }
 

@@ -111,6 +111,42 @@ fn a_day_is_a_trading_day() {
 }
 
 #[test]
+fn days_of_trades_are_what_their_trades_add_up_to() {
+    let market = market();
+    let contract = market.catalog().by_id(MNQ).unwrap();
+    let stream = Stream { con_id: MNQ, tick: TickType::Last };
+    let burst = market.add_burst(stream, (NOW_S - 60) * 1_000_000, 500).unwrap();
+    // A part of a session, so that each of its trades can be made: it ends within a second.
+    let question = question(&market, MNQ, &request("TRADES", "1 day", "1 D")).unwrap();
+    let question = BarsQuestion { back: Back::Seconds(900), ..question };
+    let now_us = NOW_US + 400_000;
+    let mut maker = Maker::new(MNQ, Show::Trades, now_us);
+    for part in covered(&market, contract, &question, now_us) {
+        assert!(part.seconds.contains(&burst.second) && part.seconds.contains(&NOW_S));
+        for second in part.seconds {
+            maker.add_all(&market.ticks_of_day_second(stream, &part.day, second), 0, Some(part.day.date));
+        }
+    }
+    let (days, each) = (bars(&market, contract, &question, now_us), maker.finish());
+    let ([day], [bar]) = (&days[..], &each[..]) else { panic!("{days:?} {each:?}") };
+    let essence = |bar: &Bar| (bar.date, bar.open, bar.high, bar.low, bar.close, bar.volume, bar.ticks);
+    assert_eq!(essence(day), essence(bar));
+    // Ten steps of 0.25.
+    assert!((day.wap() - bar.wap()).abs() < 2.5, "{} {}", day.wap(), bar.wap());
+}
+
+#[test]
+fn a_day_without_a_trade_has_no_bar() {
+    let market = market();
+    let contract = market.catalog().by_id(MNQ).unwrap();
+    let question = question(&market, MNQ, &request("TRADES", "1 day", "1 D")).unwrap();
+    // The first second of a session, before its first trade.
+    let open_us = (NOW_S - 16 * 3_600) * 1_000_000;
+    let within = |us: i64| bars(&market, contract, &BarsQuestion { back: Back::Seconds(1), ..question }, open_us + us);
+    assert_eq!((within(1).len(), within(999_999).len()), (0, 1));
+}
+
+#[test]
 fn bad_requests_are_refused_by_name() {
     let market = market();
     let good = request("MIDPOINT", "1 min", "60 S");
