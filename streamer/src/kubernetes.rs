@@ -12,10 +12,7 @@ use kube::{
 use marketstream_crds::{Incident, MarketStream, MarketStreamSpec, StreamerStatus, names};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use tokio::{
-    sync::{mpsc::UnboundedSender, watch},
-    time::timeout,
-};
+use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{engine::Manifest, facts::Recovery, report::Sink, store::Store};
@@ -67,7 +64,7 @@ impl Resource {
     pub async fn follow(
         self,
         store: Store,
-        manifests: UnboundedSender<Manifest>,
+        manifests: watch::Sender<Option<Manifest>>,
         recovery: watch::Sender<Recovery>,
         stop: CancellationToken,
     ) {
@@ -90,8 +87,7 @@ impl Resource {
             }
         };
         if let Some(manifest) = start.or_else(|| stored(&store)) {
-            // The engine is gone only when the process ends.
-            let _ = manifests.send(manifest);
+            manifests.send_replace(Some(manifest));
         }
         // The Role names the object, which allows a watch only with this selector (measured).
         let config = watcher::Config::default().fields(&format!("metadata.name={}", self.name));
@@ -104,7 +100,7 @@ impl Resource {
             match change {
                 Ok(Some(object)) => {
                     tell(&recovery, &object);
-                    let _ = manifests.send(manifest(object));
+                    manifests.send_replace(Some(manifest(object)));
                 }
                 Ok(None) => return,
                 // The watch goes on by itself, with a growing pause.

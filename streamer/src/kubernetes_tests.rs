@@ -6,7 +6,6 @@ use std::{
 use axum::{body::Body as AnswerBody, http};
 use kube::client::Body;
 use marketstream_crds::{ActionKind, MarketStreamSpec};
-use tokio::sync::mpsc::unbounded_channel;
 use tower::service_fn;
 
 use super::*;
@@ -56,11 +55,12 @@ fn error(code: u16) -> (u16, Value) {
 
 /// Follows the object until the first manifest came.
 async fn first_manifest(client: Client, store: Store) -> Option<Manifest> {
-    let (sender, mut manifests) = unbounded_channel();
+    let (sender, mut manifests) = watch::channel(None);
     let stop = CancellationToken::new();
     let resource = Resource::new(client, "trading", "demo".to_owned());
     let follow = tokio::spawn(resource.follow(store, sender, watch::Sender::new(Recovery::default()), stop.clone()));
-    let manifest = timeout(Duration::from_secs(20), manifests.recv()).await.unwrap();
+    timeout(Duration::from_secs(20), manifests.changed()).await.unwrap().unwrap();
+    let manifest = manifests.borrow().clone();
     stop.cancel();
     follow.await.unwrap();
     manifest
@@ -112,11 +112,12 @@ async fn without_the_api_server_the_spec_on_the_volume_serves_and_the_watch_name
     let data = tempfile::tempdir().unwrap();
     let store = Store::new(data.path());
     store.keep_spec(&demo()).unwrap();
-    let (sender, mut manifests) = unbounded_channel();
+    let (sender, mut manifests) = watch::channel(None);
     let stop = CancellationToken::new();
     let resource = Resource::new(client, "trading", "demo".to_owned());
     let follow = tokio::spawn(resource.follow(store, sender, watch::Sender::new(Recovery::default()), stop.clone()));
-    let manifest = timeout(Duration::from_secs(20), manifests.recv()).await.unwrap().unwrap();
+    timeout(Duration::from_secs(20), manifests.changed()).await.unwrap().unwrap();
+    let manifest = manifests.borrow_and_update().clone().unwrap();
     assert_eq!((manifest.spec, manifest.stored), (demo(), true));
     let list =
         "GET /apis/marketstream.io/v1alpha1/namespaces/trading/marketstreams?&fieldSelector=metadata.name%3Ddemo";

@@ -21,6 +21,7 @@ pub mod health;
 pub mod http;
 pub mod kubernetes;
 pub mod live;
+pub mod lock;
 pub mod narrator;
 pub mod notices;
 pub mod pacing;

@@ -19,11 +19,23 @@ use crate::{
     engine::{Engine, Event, Manifest, Tools},
     facts::{Counters, Facts, Heart, Recovery},
     gateway::{Gateway, Place},
+    lock::{InUse, Lock},
     narrator,
     recorder::{Cadence, Recorder},
     seal::child::Sealing,
     store::Store,
 };
+
+/// Why the core does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another streamer writes to the data directory.
+    #[error(transparent)]
+    InUse(#[from] InUse),
+    /// A thread or its runtime cannot be started.
+    #[error("a thread cannot be started: {0}")]
+    Thread(#[from] std::io::Error),
+}
 
 /// The running core.
 #[derive(Debug)]
@@ -33,10 +45,12 @@ pub struct Core {
     recovery: watch::Sender<Recovery>,
     sealing: watch::Sender<Sealing>,
     requests: mpsc::Sender<Event>,
-    manifests: mpsc::UnboundedSender<Manifest>,
+    manifests: watch::Sender<Option<Manifest>>,
     stop: CancellationToken,
     session: JoinHandle<()>,
     recorder: Recorder,
+    /// Given back when all is written.
+    _lock: Lock,
     hearts: Vec<(&'static str, Arc<Heart>)>,
 }
 
@@ -45,22 +59,23 @@ impl Core {
     /// it would be. It waits for a manifest.
     ///
     /// # Errors
-    /// When a thread or its runtime cannot be started.
-    pub fn start(data_dir: &Path, pod_uid: String, gateway: Place, backfill_lag: Duration) -> std::io::Result<Self> {
+    /// See [`StartError`].
+    pub fn start(data_dir: &Path, pod_uid: String, gateway: Place, backfill_lag: Duration) -> Result<Self, StartError> {
         Self::start_by(Clock::start(), data_dir, pod_uid, gateway, backfill_lag)
     }
 
     /// As [`Core::start`], by that clock.
     ///
     /// # Errors
-    /// When a thread or its runtime cannot be started.
+    /// See [`StartError`].
     pub fn start_by(
         clock: Clock,
         data_dir: &Path,
         pod_uid: String,
         gateway: Place,
         backfill_lag: Duration,
-    ) -> std::io::Result<Self> {
+    ) -> Result<Self, StartError> {
+        let lock = Lock::take(data_dir)?;
         let (session_heart, recorder_heart) = (Arc::new(Heart::new(clock)), Arc::new(Heart::new(clock)));
         let cadence = Cadence::from(&Storage::default());
         let recorder = Recorder::start(data_dir.to_owned(), cadence, clock, recorder_heart.clone())?;
@@ -79,7 +94,8 @@ impl Core {
         let (recovery, recovering) = watch::channel(Recovery::default());
         let (sealing, sealing_facts) = watch::channel(Sealing::default());
         let requests = engine.requests();
-        let (manifests, inbox) = mpsc::unbounded_channel();
+        // Each says all: what the engine has not seen of earlier ones is out of date.
+        let (manifests, inbox) = watch::channel(None);
         let stop = CancellationToken::new();
         // One thread: with two the client library loses frames (measured), and it costs twice the CPU.
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
@@ -112,6 +128,7 @@ impl Core {
             stop,
             session,
             recorder,
+            _lock: lock,
             hearts: vec![("session", session_heart), ("recorder", recorder_heart)],
         })
     }
@@ -146,9 +163,9 @@ impl Core {
         self.requests.clone()
     }
 
-    /// Where manifests go.
+    /// Where manifests go: the newest one counts.
     #[must_use]
-    pub fn manifests(&self) -> mpsc::UnboundedSender<Manifest> {
+    pub fn manifests(&self) -> watch::Sender<Option<Manifest>> {
         self.manifests.clone()
     }
 

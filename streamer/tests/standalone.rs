@@ -162,6 +162,28 @@ async fn the_ladder_is_climbed_and_survives_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_second_streamer_does_not_touch_the_data_of_the_first() {
+    let gateway = Gateway::start().await;
+    let mut process = Process::start(&manifest(&gateway, json!([sim1(&["BidAsk"])])));
+    process.until_flowing(1).await;
+    let (folder, data) = (process.folder.path(), process.data());
+    let mut second = program();
+    second.arg("--manifest").arg(folder.join("stream.yaml")).arg("--data-dir").arg(&data);
+    let refused = second.args(["--listen", "127.0.0.1:0"]).output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success(), "{said}");
+    for part in [data.display().to_string(), format!("process {} on ", process.child.id()), "--data-dir".to_owned()] {
+        assert!(said.contains(&part), "{part}: {said}");
+    }
+    assert_eq!(gateway.requests("connect").await.len(), 1);
+    // The kernel frees it, however the first one ends.
+    process.child.kill().unwrap();
+    process.child.wait().unwrap();
+    process.child = Process::spawn(&process.folder, process.address);
+    process.until_flowing(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_changed_manifest_is_taken_or_refused_while_the_old_one_records_on() {
     let gateway = Gateway::start().await;
     let mut process = Process::start(&manifest(&gateway, json!([sim1(&["BidAsk"])])));

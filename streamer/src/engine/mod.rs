@@ -314,7 +314,7 @@ impl Engine {
     }
 
     /// Runs until `stop`, then ends the session in order.
-    pub async fn run(mut self, mut manifests: mpsc::UnboundedReceiver<Manifest>, stop: CancellationToken) {
+    pub async fn run(mut self, mut manifests: watch::Receiver<Option<Manifest>>, stop: CancellationToken) {
         let feed = self.tools.feed.clone();
         loop {
             self.tools.heart.beat();
@@ -322,8 +322,13 @@ impl Engine {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                Some(manifest) = manifests.recv() => self.take_manifest(manifest),
                 () = feed.doubts().changed() => self.disk_told(feed.doubts().take()),
+                Ok(()) = manifests.changed() => {
+                    let newest = manifests.borrow_and_update().clone();
+                    if let Some(manifest) = newest {
+                        self.take_manifest(manifest);
+                    }
+                }
                 Some(event) = self.inbox.recv() => {
                     self.take_event(event);
                     for _ in 0..BATCH {

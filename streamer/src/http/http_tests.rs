@@ -159,7 +159,7 @@ async fn the_manual_lists_the_metrics() {
     let spec = crate::test_support::spec(serde_json::json!({
         "contracts": [{"name": "a", "conId": 1, "ticks": ["Last"]}], "gateway": {"external": {"host": "127.0.0.1"}},
     }));
-    core.manifests().send(crate::test_support::manifest(spec)).unwrap();
+    core.manifests().send_replace(Some(crate::test_support::manifest(spec)));
     let mut session = core.facts().session;
     session.wait_for(|snapshot| !snapshot.streams.is_empty()).await.unwrap();
     session.borrow().streams[0].pulse.beat(core.facts().clock.now());

@@ -6,10 +6,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use marketstream_crds::{MarketStreamSpec, MarketStreamStatus, Reset, StreamerStatus};
 use marketstream_recovery::{Decision, Pod, Policy, Report, View, decide};
-use tokio::{
-    sync::{mpsc::UnboundedSender, watch},
-    time::timeout,
-};
+use tokio::{sync::watch, time::timeout};
 
 use super::manifest::Manifest;
 use crate::{
@@ -39,7 +36,7 @@ pub struct Ladder {
     /// Where its state is kept.
     pub store: Store,
     /// Where manifests and actions go.
-    pub manifests: UnboundedSender<engine::Manifest>,
+    pub manifests: watch::Sender<Option<engine::Manifest>>,
     /// Where its word is published.
     pub recovery: watch::Sender<Recovery>,
     /// Its own sign of life.
@@ -154,14 +151,14 @@ impl Ladder {
 
     fn send(&self, manifest: &Manifest, status: &MarketStreamStatus) {
         // The engine ends after this. It carries each action out once, and none that an earlier process decided.
-        let _ = self.manifests.send(engine::Manifest {
+        self.manifests.send_replace(Some(engine::Manifest {
             spec: manifest.spec.clone(),
             client_id: status.client_id,
             action: status.action.clone(),
             acknowledged: None,
             retry_login: manifest.retry_login.clone(),
             stored: false,
-        });
+        }));
     }
 }
 

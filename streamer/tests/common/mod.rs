@@ -142,7 +142,7 @@ impl Streamer {
     pub fn send(&self, spec: &MarketStreamSpec, client_id: Option<i32>, action: Option<Action>) {
         let manifest =
             Manifest { spec: spec.clone(), client_id, action, acknowledged: None, retry_login: None, stored: false };
-        self.core().manifests().send(manifest).unwrap();
+        self.core().manifests().send_replace(Some(manifest));
     }
 
     pub fn status(&self) -> StreamerStatus {
