@@ -167,6 +167,7 @@ fn hours_requests_and_retention_are_told_when_they_are_known() {
         con_id: 711_280_073,
         local_symbol: "MNQZ6".to_owned(),
         expiry: None,
+        follows: false,
         next: None,
         instrument: Some(Arc::new(instrument)),
     }];
