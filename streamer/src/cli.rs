@@ -82,6 +82,17 @@ pub enum LogFormat {
     Json,
 }
 
+impl LogFormat {
+    /// As the command line has it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}
+
 /// Settings of `test-connection`.
 #[derive(Clone, Debug, Args)]
 pub struct TestArgs {
@@ -228,6 +239,13 @@ mod tests {
         assert_eq!(cli.run.name.as_deref(), Some("demo"));
         let cli = Cli::try_parse_from(["streamer", "run", "--name", "demo", "--log-format", "json"]).unwrap();
         assert!(matches!(cli.command, Some(Command::Run(args)) if args.log_format == LogFormat::Json));
+    }
+
+    #[test]
+    fn a_form_of_the_log_is_spelled_as_it_is_read() {
+        for format in LogFormat::value_variants() {
+            assert_eq!(LogFormat::from_str(format.as_str(), false).as_ref(), Ok(format));
+        }
     }
 
     #[test]

@@ -178,7 +178,7 @@ pub fn with_core(
             Ok(())
         };
         let sealing = async {
-            child::watch(args.data_dir.clone(), core.sealing(), stop.clone()).await;
+            child::watch(args.data_dir.clone(), args.log_format, core.sealing(), stop.clone()).await;
             Ok(())
         };
         tokio::try_join!(beside(&core, heart, stop.clone()), gateway, sealing, end)

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use marketstream_crds::{
-    ContractStatus, CorruptStatus, GapCounts, GatewayError, LoginStatus, PacingStatus, SealingStatus, SocketStatus,
-    StorageStatus, StreamState, StreamStatus, StreamerStatus, Time,
+    ContractStatus, CorruptStatus, GapCounts, GatewayError, LoginStatus, PacingStatus, RetentionStatus, SealingStatus,
+    SocketStatus, StorageStatus, StreamState, StreamStatus, StreamerStatus, Time,
 };
 
 use crate::{
@@ -86,7 +86,11 @@ pub fn build(facts: &Facts, identity: &Identity) -> StreamerStatus {
         }),
         streams,
         contracts: snapshot.contracts.iter().filter_map(|facts| contract(facts, now.wall)).collect(),
-        storage: StorageStatus { sealing: sealing(facts), ..facts.storage.borrow().clone() },
+        storage: StorageStatus {
+            sealing: sealing(facts),
+            retention: retention(facts),
+            ..facts.storage.borrow().clone()
+        },
         gaps: Some(gaps(&snapshot.gaps)),
         action: snapshot.action.clone(),
     }
@@ -113,6 +117,16 @@ fn sealing(facts: &Facts) -> Option<SealingStatus> {
     let failed = sealing.failed.as_ref().or(archive.and_then(|archive| archive.error.as_ref()))?;
     let unarchived = archive.map_or(0, |archive| i32::try_from(archive.pending).unwrap_or(i32::MAX));
     Some(SealingStatus { unarchived, message: text(failed) })
+}
+
+fn retention(facts: &Facts) -> Option<RetentionStatus> {
+    let deleted = facts.sealing.borrow().deleted?;
+    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    Some(RetentionStatus {
+        deleted_files: number(deleted.files),
+        deleted_bytes: number(deleted.bytes),
+        held_files: number(deleted.held),
+    })
 }
 
 fn gaps(gaps: &Gaps) -> GapCounts {

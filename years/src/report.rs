@@ -133,6 +133,7 @@ pub fn build(streamer: &Streamer, world: &World, at: Ms) -> StreamerStatus {
             dropped: 0,
             message: streamer.failing_since.map(|_| "No space left on device (os error 28)".to_owned()),
             sealing: None,
+            retention: None,
         },
         action: streamer.acknowledged.as_ref().map(|(id, state)| ActionStatus {
             id: id.clone(),

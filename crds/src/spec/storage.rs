@@ -34,7 +34,8 @@ pub struct Storage {
     /// How long a written tick may wait for the disk's own confirmation (fsync). Default: 1s.
     #[serde(default = "Storage::default_sync_interval")]
     pub sync_interval: Duration,
-    /// Recordings older than this are deleted. Default: never. Accepted and kept, not acted on before v0.2.
+    /// After how many days ticks leave the volume: recordings once they are sealed, and with an archive once they are
+    /// archived, which takes the sealed files from the volume too. The last copy is never deleted. Default: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 36500))]
     pub retention_days: Option<i32>,

@@ -453,6 +453,21 @@ pub struct StorageStatus {
     /// Sealing and archiving, which never hold up recording; absent while they succeed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealing: Option<SealingStatus>,
+    /// What `spec.storage.retentionDays` has deleted; absent without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<RetentionStatus>,
+}
+
+/// What retention has deleted from the volume. It looks after a start and once a day.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RetentionStatus {
+    /// Files that were deleted since the process started.
+    pub deleted_files: i64,
+    /// Their bytes.
+    pub deleted_bytes: i64,
+    /// Recordings that are old enough and stay, since they are not sealed, or not archived, yet.
+    pub held_files: i64,
 }
 
 /// What sealing and archiving could not do at their last attempt. They try again every five minutes.

@@ -289,6 +289,7 @@ impl World {
                 dropped: 0,
                 message: facts.failing.map(|_| "No space left on device".into()),
                 sealing: None,
+                retention: None,
             },
             action: self.acknowledged.clone(),
         });

@@ -52,7 +52,7 @@ pub async fn sync(data_dir: &Path, target: &Target, since: i64) -> io::Result<Ou
     let mut sync = Sync { data_dir, target, staging, outcome: Outcome::default() };
     for stream in record::streams(data_dir)? {
         for day in record::days(data_dir, stream, since)? {
-            if !day.is_archived(&target.url) {
+            if !day.deleted && !day.is_archived(&target.url) {
                 sync.day(day).await?;
             }
         }

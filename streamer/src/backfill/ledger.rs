@@ -118,6 +118,14 @@ impl Gap {
         Some(after + (lag_ms << self.attempts.min(6)))
     }
 
+    /// Whether history may still add to a second from `from` on and before `to`.
+    #[must_use]
+    pub fn waits_for(&self, from: i64, to: i64) -> bool {
+        matches!(self.state, GapState::Open | GapState::Pending)
+            && self.after.is_none_or(|after| after < to)
+            && self.before.is_none_or(|before| before >= from)
+    }
+
     /// The seconds that history may add to; `None` while an end is not known.
     #[must_use]
     pub fn range(&self) -> Option<RangeInclusive<i64>> {

@@ -3,6 +3,10 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::runtime::Core;
+use crate::{
+    archive::sync::Outcome,
+    seal::{child::Sealing, retention::Deleted},
+};
 
 fn identity() -> Identity {
     Identity { pod: "demo-0".to_owned(), pod_uid: "uid".to_owned() }
@@ -163,7 +167,30 @@ async fn the_manual_lists_the_metrics() {
     let mut session = core.facts().session;
     session.wait_for(|snapshot| !snapshot.streams.is_empty()).await.unwrap();
     session.borrow().streams[0].pulse.beat(core.facts().clock.now());
+    core.sealing().send_replace(Sealing {
+        files: 2,
+        rows: 9,
+        waiting: 3,
+        failed: Some("No space left".to_owned()),
+        uploaded: 4,
+        archive: Some(Outcome { uploaded: 0, pending: 5, error: Some("refused".to_owned()) }),
+        deleted: Some(Deleted { files: 6, bytes: 7, held: 8 }),
+    });
     let (_, text) = get(&view, "/metrics").await;
+    for line in [
+        "sealed_files_total 2",
+        "sealed_ticks_total 9",
+        "seal_waiting_hours 3",
+        "seal_failing 1",
+        "archived_files_total 4",
+        "archive_pending_files 5",
+        "archive_failing 1",
+        "deleted_files_total 6",
+        "deleted_bytes_total 7",
+        "retention_held_files 8",
+    ] {
+        assert!(text.contains(&format!("\nmarketstream_streamer_{line}\n")), "{line}: {text}");
+    }
     let help = text.lines().filter_map(|line| line.strip_prefix("# HELP marketstream_streamer_"));
     let mut served: Vec<String> = help.map(|line| line.split_once(' ').unwrap()).map(row).collect();
     served.sort();

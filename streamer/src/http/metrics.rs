@@ -149,6 +149,15 @@ fn sealing(facts: &Facts, registry: &Registry) -> Result<(), prometheus::Error> 
     };
     gauge("seal_waiting_hours", "Hours that are over and wait for their gaps to be filled.", sealing.waiting)?;
     gauge("seal_failing", "1 if the last sealing failed.", sealing.failed.is_some().into())?;
+    if let Some(deleted) = sealing.deleted {
+        counter(registry, "deleted_files_total", "Files that retention deleted from the volume.", deleted.files)?;
+        counter(registry, "deleted_bytes_total", "Bytes of the files that retention deleted.", deleted.bytes)?;
+        gauge(
+            "retention_held_files",
+            "Recordings older than retentionDays, not sealed or archived yet.",
+            deleted.held,
+        )?;
+    }
     let Some(archive) = sealing.archive else { return Ok(()) };
     counter(registry, "archived_files_total", "Files uploaded to the archive.", sealing.uploaded)?;
     gauge("archive_pending_files", "Sealed files that the archive does not have yet.", archive.pending)?;

@@ -158,6 +158,7 @@ impl Writer {
             dropped: i64::try_from(refused).unwrap_or(i64::MAX),
             message: failure.map(|error| text(&error.to_string())),
             sealing: None,
+            retention: None,
         };
         self.report.send_if_modified(|known| {
             if known.writable != status.writable {

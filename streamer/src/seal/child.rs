@@ -12,8 +12,8 @@ use std::{
 use tokio::{process::Command, sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::command::Report;
-use crate::archive::sync::Outcome;
+use super::{command::Report, retention::Deleted};
+use crate::{archive::sync::Outcome, cli::LogFormat};
 
 /// Between two looks: an hour is sealed a few minutes after its end.
 const PAUSE: Duration = Duration::from_secs(300);
@@ -39,6 +39,8 @@ pub struct Sealing {
     pub uploaded: u64,
     /// What the last look at the archive came to; absent without one.
     pub archive: Option<Outcome>,
+    /// What retention deleted, and what it holds at the last look; absent without retention.
+    pub deleted: Option<Deleted>,
 }
 
 impl Sealing {
@@ -58,11 +60,17 @@ impl Sealing {
         }
         self.uploaded += report.archive.as_ref().map_or(0, |archive| archive.uploaded);
         self.archive = report.archive;
+        if let Some(more) = report.deleted {
+            let known = self.deleted.get_or_insert_default();
+            known.files += more.files;
+            known.bytes += more.bytes;
+            known.held = more.held;
+        }
     }
 }
 
-/// Looks again and again until `stop`.
-pub async fn watch(data_dir: PathBuf, sealing: watch::Sender<Sealing>, stop: CancellationToken) {
+/// Looks again and again until `stop`. The other process writes the same form of log to the same place.
+pub async fn watch(data_dir: PathBuf, log_format: LogFormat, sealing: watch::Sender<Sealing>, stop: CancellationToken) {
     let (mut pause, mut full_at) = (FIRST, Instant::now());
     loop {
         tokio::select! {
@@ -72,7 +80,7 @@ pub async fn watch(data_dir: PathBuf, sealing: watch::Sender<Sealing>, stop: Can
         let recent = Instant::now() < full_at;
         let report = tokio::select! {
             () = stop.cancelled() => return,
-            report = look(&data_dir, recent) => report,
+            report = look(&data_dir, log_format, recent) => report,
         };
         if let Err(error) = &report {
             tracing::warn!(error, "sealing failed");
@@ -85,10 +93,9 @@ pub async fn watch(data_dir: PathBuf, sealing: watch::Sender<Sealing>, stop: Can
     }
 }
 
-async fn look(data_dir: &Path, recent: bool) -> Result<Report, String> {
+async fn look(data_dir: &Path, log_format: LogFormat, recent: bool) -> Result<Report, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    let mut args: Vec<OsString> = vec!["seal".into(), "--data-dir".into(), data_dir.into()];
-    args.extend(recent.then(|| "--recent".into()));
+    let args = args(data_dir, log_format, recent);
     let output = Command::new(program)
         .args(args)
         .stdin(Stdio::null())
@@ -102,6 +109,14 @@ async fn look(data_dir: &Path, recent: bool) -> Result<Report, String> {
     }
 }
 
+fn args(data_dir: &Path, log_format: LogFormat, recent: bool) -> Vec<OsString> {
+    let mut args: Vec<OsString> =
+        ["seal", "--log-format", log_format.as_str(), "--data-dir"].map(OsString::from).into();
+    args.push(data_dir.into());
+    args.extend(recent.then(|| "--recent".into()));
+    args
+}
+
 fn read(output: io::Result<Output>) -> Result<Report, String> {
     let output = output.map_err(|error| error.to_string())?;
     // What it could not do stands in the report.
@@ -112,8 +127,10 @@ fn read(output: io::Result<Output>) -> Result<Report, String> {
 mod tests {
     use std::os::unix::process::ExitStatusExt;
 
+    use clap::Parser;
+
     use super::*;
-    use crate::seal::Sealed;
+    use crate::{cli::Cli, seal::Sealed};
 
     fn ended(code: i32, stdout: &[u8]) -> io::Result<Output> {
         let status = std::process::ExitStatus::from_raw(code);
@@ -121,14 +138,33 @@ mod tests {
     }
 
     #[test]
+    fn the_other_process_is_told_all_that_it_needs() {
+        for (format, recent) in [(LogFormat::Text, false), (LogFormat::Json, true)] {
+            let args = args(Path::new("/data x"), format, recent);
+            let cli = Cli::try_parse_from([OsString::from("streamer")].into_iter().chain(args)).unwrap();
+            let Some(crate::cli::Command::Seal(read)) = cli.command else { panic!("{cli:?}") };
+            assert_eq!((read.data_dir.as_path(), read.log_format, read.recent), (Path::new("/data x"), format, recent));
+        }
+    }
+
+    #[test]
     fn looks_add_up_and_the_last_failure_shows() {
         let mut sealing = Sealing::default();
         let archive = Outcome { uploaded: 2, pending: 1, error: Some("refused".to_owned()) };
-        let first =
-            Report { sealed: Some(Sealed { files: 2, rows: 9, waiting: 3 }), error: None, archive: Some(archive) };
+        let deleted = Deleted { files: 3, bytes: 9, held: 2 };
+        let first = Report {
+            sealed: Some(Sealed { files: 2, rows: 9, waiting: 3 }),
+            error: None,
+            archive: Some(archive),
+            deleted: Some(deleted),
+        };
         let line = serde_json::to_vec(&first).unwrap();
         sealing.take(read(ended(256, &line)));
         sealing.take(Ok(Report { sealed: Some(Sealed { files: 1, rows: 1, waiting: 0 }), ..Report::default() }));
+        assert_eq!(sealing.deleted, Some(deleted), "a look at what is recent deletes nothing");
+        let more = Deleted { files: 1, bytes: 1, held: 0 };
+        sealing.take(Ok(Report { sealed: Some(Sealed::default()), deleted: Some(more), ..Report::default() }));
+        assert_eq!(sealing.deleted, Some(Deleted { files: 4, bytes: 10, held: 0 }));
         assert_eq!((sealing.files, sealing.rows, sealing.waiting, sealing.uploaded), (3, 10, 0, 2));
         assert_eq!((sealing.failed.as_deref(), sealing.archive.clone()), (None, None));
         sealing.take(read(ended(9, b"")));

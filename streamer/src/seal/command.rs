@@ -6,7 +6,11 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use tokio::runtime;
 
-use super::{Sealed, horizon, lock, now_s, patience, seal};
+use super::{
+    Sealed, horizon, lock, now_s, patience,
+    retention::{self, Deleted},
+    seal,
+};
 use crate::{
     archive::{
         sync::{Outcome, sync},
@@ -27,6 +31,9 @@ pub struct Report {
     pub error: Option<String>,
     /// What was archived; absent without an archive.
     pub archive: Option<Outcome>,
+    /// What was old and is deleted; absent without `retentionDays`, and in a look at what is recent only.
+    #[serde(default)]
+    pub deleted: Option<Deleted>,
 }
 
 /// As [`run`], and prints the report.
@@ -48,7 +55,7 @@ pub fn print(data_dir: &Path, recent: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Seals and archives what is due. A failure of one does not keep the other back. `None` when another process is at it.
+/// Seals and archives what is due, and deletes what is old. A failure of one does not keep the other back. `None` when another process is at it.
 ///
 /// # Errors
 /// When the lock's file or a runtime cannot be had.
@@ -65,9 +72,26 @@ pub fn run(data_dir: &Path, recent: bool) -> std::io::Result<Option<Report>> {
         Ok(sealed) => report.sealed = Some(sealed),
         Err(error) => report.error = Some(error.to_string()),
     }
-    let archive = spec.and_then(|spec| spec.storage.archive);
-    if let Some(archive) = archive {
-        report.archive = Some(archived(data_dir, &archive.url, since)?);
+    let Some(storage) = spec.map(|spec| spec.storage) else { return Ok(Some(report)) };
+    let archive = storage.archive.as_ref().map(|archive| archive.url.as_str());
+    if let Some(url) = archive {
+        report.archive = Some(archived(data_dir, url, since)?);
+    }
+    if let Some(days) = storage.retention_days.filter(|_| !recent) {
+        match retention::apply(data_dir, now, days, archive) {
+            Ok(deleted) => {
+                if deleted.files > 0 {
+                    tracing::info!(
+                        deleted.files,
+                        deleted.bytes,
+                        days,
+                        "deleted what is older than spec.storage.retentionDays"
+                    );
+                }
+                report.deleted = Some(deleted);
+            }
+            Err(error) => _ = report.error.get_or_insert(format!("retention: {error}")),
+        }
     }
     Ok(Some(report))
 }

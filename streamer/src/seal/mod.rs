@@ -2,7 +2,8 @@
 //!
 //! [`plan`] says what is due and [`days`] which trading day a second belongs to: both pure. [`runs`] reads the
 //! recordings in order, [`rows`] and [`columns`] make rows and columns of them, [`staging`] lets files appear whole,
-//! [`record`] remembers what is sealed, [`sides`] writes the side tables, and [`work`] puts them together for a stream.
+//! [`record`] remembers what is sealed, [`sides`] writes the side tables, [`work`] puts them together for a stream, and [`retention`] deletes
+//! what is old.
 //! [`read`] is the way back.
 //!
 //! It runs in a process of its own that ends when everything due is done ([`child`] starts it): so its memory and its
@@ -17,6 +18,7 @@ pub mod instruments;
 pub mod plan;
 pub mod read;
 pub mod record;
+pub mod retention;
 pub mod rows;
 pub mod runs;
 pub mod sides;

@@ -8,7 +8,7 @@ use super::{
     days::{Day, Sessions, day_of},
     record::DayRecord,
 };
-use crate::backfill::ledger::{Gap, GapState, Recorded};
+use crate::backfill::ledger::{Gap, Recorded};
 
 pub(super) const SECONDS_PER_HOUR: i64 = 3600;
 /// Ticks arrive a little late, and the recorder closes its file after 90 seconds without one.
@@ -47,12 +47,7 @@ impl Policy<'_> {
         if self.now < end + SETTLE {
             return false;
         }
-        let is_open = |gap: &Gap| {
-            matches!(gap.state, GapState::Open | GapState::Pending)
-                && gap.after.is_none_or(|after| after < end)
-                && gap.before.is_none_or(|before| before >= start)
-        };
-        self.now >= end + self.patience || !self.gaps.iter().any(is_open)
+        self.now >= end + self.patience || !self.gaps.iter().any(|gap| gap.waits_for(start, end))
     }
 }
 

@@ -10,14 +10,16 @@ use std::{
 };
 
 use jiff::civil::Date;
-use marketstream_proto::layout::{HourFile, Part};
 use serde::{Deserialize, Serialize};
 
-use super::{days::Day, staging::Staging};
+use super::{
+    days::Day,
+    plan::{Hour, SECONDS_PER_HOUR},
+    staging::Staging,
+};
 use crate::backfill::ledger::Recorded;
 
 const FOLDER: &str = ".marketstream/sealed";
-const SECONDS_PER_HOUR: i64 = 3600;
 /// How far from its date a day may reach: half the longest pause between two days, a session over midnight, and a time
 /// zone, generously.
 const REACH: i64 = 8 * 86_400;
@@ -42,6 +44,9 @@ pub struct DayRecord {
     pub files: BTreeMap<String, SealedFile>,
     /// What the archive has of it.
     pub archived: Option<Archived>,
+    /// Its files were old, and are in the archive only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deleted: bool,
 }
 
 /// A sealed hour.
@@ -84,7 +89,7 @@ impl DayRecord {
     #[must_use]
     pub fn new(stream: Recorded, Day { date, from, to }: Day) -> Self {
         let (hours, files) = (BTreeMap::new(), BTreeMap::new());
-        Self { stream, date, from, to, complete: false, hours, files, archived: None }
+        Self { stream, date, from, to, complete: false, hours, files, archived: None, deleted: false }
     }
 
     /// Its seconds.
@@ -172,31 +177,29 @@ pub fn days_of(data_dir: &Path, stream: Recorded, seconds: Range<i64>) -> io::Re
     Ok(days)
 }
 
-/// Whether an hour's recordings may be deleted: all they hold is sealed and, with an archive, archived there.
-///
-/// # Errors
-/// When the files or the records cannot be read.
-pub fn may_delete(data_dir: &Path, file: &HourFile, archive: Option<&str>) -> io::Result<bool> {
-    let length = |part| -> io::Result<u64> {
-        match fs::metadata(data_dir.join(file.path_of(part).map_err(io::Error::other)?)) {
-            Ok(metadata) => Ok(metadata.len()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
-            Err(error) => Err(error),
-        }
-    };
-    let (live, backfill) = (length(Part::Live)?, length(Part::Backfill)?);
-    let mut second = file.hour;
-    for day in days(data_dir, Recorded { con_id: file.con_id, kind: file.kind }, file.hour)? {
+/// Whether an hour's recordings may be deleted: each day that the hour reaches into is over and has all that they hold and,
+/// with an archive, is archived there. `days` are those of the stream, in order. Pure.
+#[must_use]
+pub fn may_delete(days: &[DayRecord], hour: &Hour, archive: Option<&str>) -> bool {
+    let mut second = hour.start;
+    for day in days {
         if !(day.from..day.to).contains(&second) {
             continue;
         }
-        let sealed = day.hours.get(&file.hour).is_some_and(|hour| (hour.live, hour.backfill) == (live, backfill));
-        if !sealed || archive.is_some_and(|url| !day.is_archived(url)) {
-            return Ok(false);
+        let lengths = (hour.live, hour.backfill);
+        let sealed = day.hours.get(&hour.start).is_some_and(|sealed| (sealed.live, sealed.backfill) == lengths);
+        if !day.complete || !sealed || archive.is_some_and(|url| !day.is_archived(url)) {
+            return false;
         }
         second = day.to;
     }
-    Ok(second >= file.hour + SECONDS_PER_HOUR)
+    second >= hour.start + SECONDS_PER_HOUR
+}
+
+/// Whether anything of a stream is sealed.
+#[must_use]
+pub fn is_known(data_dir: &Path, stream: Recorded) -> bool {
+    folder_of(data_dir, stream).is_dir()
 }
 
 /// Streams of which anything is sealed.
@@ -237,39 +240,37 @@ mod tests {
 
     #[test]
     fn recordings_may_go_when_all_of_them_is_sealed_and_archived() {
-        let data = tempfile::tempdir().unwrap();
-        let staging = Staging::open(data.path()).unwrap();
-        let file = HourFile { hour: HOUR, con_id: 7, kind: TickKind::Last };
-        let path = data.path().join(file.path().unwrap());
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, b"1234").unwrap();
-        let may = |archive| may_delete(data.path(), &file, archive).unwrap();
-        assert!(!may(None), "nothing is sealed");
-
+        let recorded = Hour { start: HOUR, live: 4, backfill: 0 };
+        let may = |days: &[&DayRecord], archive| {
+            may_delete(&days.iter().map(|day| (*day).clone()).collect::<Vec<_>>(), &recorded, archive)
+        };
         // A day ends in the hour.
         let mut first = day("2026-11-23", HOUR - 80_000, HOUR + 1_800);
         let mut second = day("2026-11-24", HOUR + 1_800, HOUR + 90_000);
         let hour = SealedHour { live: 4, rows: 1, rev: 1, ..SealedHour::default() };
-        first.hours.insert(HOUR, hour);
+        for day in [&mut first, &mut second] {
+            day.hours.insert(HOUR, hour);
+        }
         first.files.insert(first.day_file(), SealedFile { rev: 2, rows: 1, bytes: 9 });
-        first.keep(data.path(), &staging).unwrap();
-        assert!(!may(None), "its second half is not sealed");
-        second.hours.insert(HOUR, SealedHour { rows: 0, ..hour });
-        second.keep(data.path(), &staging).unwrap();
-        assert!(may(None) && !may(Some("s3://b")));
+        first.complete = true;
+        assert!(!may(&[], None) && !may(&[&first], None), "its second half is not sealed");
+        assert!(!may(&[&first, &second], None), "the second day is not over: it still needs its recordings");
+        second.complete = true;
+        assert!(may(&[&first, &second], None) && !may(&[&first, &second], Some("s3://b")));
 
         for day in [&mut first, &mut second] {
             let files = day.files.iter().map(|(name, file)| (name.clone(), file.rev)).collect();
             day.archived = Some(Archived { url: "s3://b".to_owned(), files });
-            day.keep(data.path(), &staging).unwrap();
         }
-        assert!(may(Some("s3://b")) && !may(Some("s3://other")));
-        first.files.values_mut().for_each(|file| file.rev += 1);
-        first.keep(data.path(), &staging).unwrap();
-        assert!(may(None) && !may(Some("s3://b")), "the archive has an older revision");
-
-        fs::write(&path, b"12345").unwrap();
-        assert!(!may(None), "a tick came after the sealing");
+        assert!(may(&[&first, &second], Some("s3://b")) && !may(&[&first, &second], Some("s3://other")));
+        let mut newer = first.clone();
+        newer.files.values_mut().for_each(|file| file.rev += 1);
+        assert!(
+            may(&[&newer, &second], None) && !may(&[&newer, &second], Some("s3://b")),
+            "the archive has an older one"
+        );
+        let grown = Hour { live: 5, ..recorded };
+        assert!(!may_delete(&[first, second], &grown, None), "a tick came after the sealing");
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod holding;
 mod packages;
 mod query;
 mod readers;
+mod retention;
 mod s3;
 #[path = "../server/mod.rs"]
 mod server;
