@@ -129,6 +129,7 @@ async fn what_the_disk_has_not_taken_when_the_process_ends_is_a_gap_and_history_
         })
         .await;
     assert!(streamer.gaps().into_iter().find(unwritten).is_some_and(|gap| gap.after.is_some_and(|at| at <= to)));
+    assert!(streamer.gaps().iter().all(|gap| gap.after.is_some()), "where they begin was looked up");
     streamer.stop().await;
     let verdict = gateway.judge(data.path(), from, to).await;
     assert!(verdict.complete(), "{verdict:#?}");

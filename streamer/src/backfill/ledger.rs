@@ -305,6 +305,13 @@ impl Ledger {
         self.gaps.iter().filter_map(|gap| gap.ripe_ms(lag_ms)).min()
     }
 
+    /// Where a gap begins was looked up.
+    pub fn begins(&mut self, id: u64, after: i64) {
+        if let Some(gap) = self.gaps.iter_mut().find(|gap| gap.id == id) {
+            gap.after.get_or_insert(after);
+        }
+    }
+
     /// An attempt has ended.
     pub fn settle(&mut self, id: u64, outcome: Outcome, now_ms: i64) {
         let Some(at) = self.gaps.iter().position(|gap| gap.id == id && gap.state == GapState::Pending) else { return };

@@ -84,9 +84,10 @@ impl History for Ibkr {
 }
 
 /// Fills a gap, as far as its stream's history goes, unless that is `refused` for a reason. What was fetched before an
-/// error is kept: another attempt adds only what is missing.
+/// error is kept: another attempt adds only what is missing. Where the loss began is looked up in the files if the gap
+/// does not know it, and noted there.
 pub async fn fill(
-    gap: &Gap,
+    gap: &mut Gap,
     refused: Option<&str>,
     history: &mut impl History,
     hours: Option<&TradingHours>,
@@ -97,7 +98,7 @@ pub async fn fill(
     let after = match gap.after {
         Some(after) => after,
         None => match blocking(files, move |files| files.last_before(stream, before, LOOK_BACK)).await {
-            Ok(Some(after)) => after,
+            Ok(Some(after)) => *gap.after.insert(after),
             Ok(None) => return Outcome::Beginning,
             Err(error) => return Outcome::Failed(error.to_string()),
         },

@@ -164,7 +164,7 @@ impl Engine {
         let refused = self.not_wanted(&gap, oldest);
         let Some(entry) = self.contracts.get(&gap.contract) else {
             let reason = "the contract is no longer in the manifest".to_owned();
-            self.filled(gap.id, Outcome::Unfillable(reason));
+            self.filled(gap.id, None, Outcome::Unfillable(reason));
             return Some(now.mono);
         };
         let (contract, hours) = entry.past(gap.stream.con_id)?;
@@ -172,9 +172,10 @@ impl Engine {
         let (budget, clock) = (self.gaps.budget.clone(), self.tools.clock);
         self.gaps.filling = Some(AbortOnDropHandle::new(tokio::spawn(async move {
             let mut history = Ibkr { client, contract, budget, allowed, clock };
-            let outcome = fill(&gap, refused, &mut history, hours.as_ref(), &files).await;
+            let mut gap = gap;
+            let outcome = fill(&mut gap, refused, &mut history, hours.as_ref(), &files).await;
             // Nobody listens only when the process ends.
-            let _ = events.send(Event::Filled { gap: gap.id, outcome }).await;
+            let _ = events.send(Event::Filled { gap: gap.id, after: gap.after, outcome }).await;
         })));
         None
     }
@@ -201,7 +202,10 @@ impl Engine {
         }
     }
 
-    pub(super) fn filled(&mut self, id: u64, outcome: Outcome) {
+    pub(super) fn filled(&mut self, id: u64, after: Option<i64>, outcome: Outcome) {
+        if let Some(after) = after {
+            self.gaps.change(|ledger| ledger.begins(id, after));
+        }
         if let Some(gap) = self.gaps.ledger.gaps().iter().find(|gap| gap.id == id) {
             tracing::info!(gap = id, contract = gap.contract, range = ?gap.range(), ?outcome, "backfill");
         }

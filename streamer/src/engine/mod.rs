@@ -144,6 +144,8 @@ pub enum Event {
     Filled {
         /// Which gap.
         gap: u64,
+        /// IBKR's second of the last good tick before it, once that is known.
+        after: Option<i64>,
         /// How.
         outcome: Outcome,
     },
@@ -392,7 +394,7 @@ impl Engine {
             Event::Details { serial, contract, outcome } => self.details(serial, &contract, *outcome, now),
             Event::Volumes { contract, volumes } => self.volumes(&contract, volumes, now),
             Event::Lagged { key } => self.lagged(&key),
-            Event::Filled { gap, outcome } => self.filled(gap, outcome),
+            Event::Filled { gap, after, outcome } => self.filled(gap, after, outcome),
             Event::Backfill(request) => self.backfill_requested(request, now),
             Event::GatewayRestart { action, outcome } => self.gateway_restart(&action, outcome),
             Event::Tick { key } => self.ticked(&key, now),
