@@ -32,7 +32,8 @@ pub enum FrameError {
         /// What the system said.
         source: io::Error,
     },
-    /// The file ends within the record, or the record ends in zeros: it is being written, or a crash tore it.
+    /// The file ends within the record, or the record ends in a zero with nothing else behind it: it is being written, or
+    /// a crash tore it.
     #[error("the record at byte {offset} is incomplete")]
     Incomplete {
         /// Where the record begins.
@@ -124,12 +125,16 @@ pub struct Reader<R> {
     offset: u64,
     ended: bool,
     buffer: Vec<u8>,
+    /// The next header and how much of it there is, when it had to be looked at already.
+    ahead: Option<(Header, usize)>,
 }
+
+type Header = [u8; HEADER_BYTES];
 
 impl<R: Read> Reader<R> {
     /// Reads from `input`, which should be buffered.
     pub fn new(input: R) -> Self {
-        Self { input, offset: 0, ended: false, buffer: Vec::new() }
+        Self { input, offset: 0, ended: false, buffer: Vec::new(), ahead: None }
     }
 
     /// Where the next record begins.
@@ -138,11 +143,20 @@ impl<R: Read> Reader<R> {
         self.offset
     }
 
+    fn header(&mut self) -> io::Result<(Header, usize)> {
+        if let Some(ahead) = self.ahead.take() {
+            return Ok(ahead);
+        }
+        let mut header = [0; HEADER_BYTES];
+        let filled = read_up_to(&mut self.input, &mut header)?;
+        Ok((header, filled))
+    }
+
     fn read(&mut self) -> Result<Option<TickMessage>, FrameError> {
         let offset = self.offset;
         let io = |source| FrameError::Io { offset, source };
-        let mut header = [0; HEADER_BYTES];
-        match read_up_to(&mut self.input, &mut header).map_err(io)? {
+        let (header, filled) = self.header().map_err(io)?;
+        match filled {
             0 => return Ok(None),
             HEADER_BYTES => {}
             _ => return Err(FrameError::Incomplete { offset }),
@@ -153,8 +167,16 @@ impl<R: Read> Reader<R> {
             return Err(FrameError::Length { offset, length });
         }
         self.buffer.resize(bytes, 0);
-        if read_up_to(&mut self.input, &mut self.buffer).map_err(io)? < bytes || self.buffer.last() == Some(&0) {
+        if read_up_to(&mut self.input, &mut self.buffer).map_err(io)? < bytes {
             return Err(FrameError::Incomplete { offset });
+        }
+        if self.buffer.last() == Some(&0) {
+            // Torn, unless another record stands behind it: then another program has written it.
+            let (header, filled) = self.header().map_err(io)?;
+            if filled < HEADER_BYTES || header == [0; HEADER_BYTES] {
+                return Err(FrameError::Incomplete { offset });
+            }
+            self.ahead = Some((header, filled));
         }
         self.offset += (HEADER_BYTES + bytes) as u64;
         TickMessage::decode(self.buffer.as_slice()).map(Some).map_err(|source| FrameError::Decode { offset, source })

@@ -89,6 +89,25 @@ fn a_tail_of_zeros_is_cut_off() {
 }
 
 #[test]
+fn a_record_of_another_program_that_ends_in_a_zero_is_no_torn_tail() {
+    let foreign = TickMessage { p: Some(0.0), ..TickMessage::default() }.encode_to_vec();
+    assert_eq!(foreign.last(), Some(&0));
+    let mut bytes = u32::try_from(foreign.len()).unwrap().to_be_bytes().to_vec();
+    bytes.extend_from_slice(&foreign);
+    let alone = bytes.len() as u64;
+    let behind = framed(&[tick(1), tick(2)]);
+    bytes.extend_from_slice(&behind);
+    let found = repair(&mut file_of(&bytes)).unwrap();
+    assert_eq!((found.records, found.cut, found.last_sequence), (3, 0, 2));
+    // With nothing but zeros behind it, it cannot be told from a torn one.
+    for zeros in [0, 3, 4, 9] {
+        let tail = [&bytes[..bytes.len() - behind.len()], &vec![0; zeros]].concat();
+        let found = repair(&mut file_of(&tail)).unwrap();
+        assert_eq!((found.records, found.cut), (0, alone + zeros as u64));
+    }
+}
+
+#[test]
 fn a_record_that_no_reader_would_take_is_not_written() {
     let mut buffer = Vec::new();
     let long = TickMessage { exchange: Some("x".repeat(MAX_RECORD_BYTES)), ..tick(1) };
