@@ -232,10 +232,9 @@ impl Tracker<'_> {
             Scope::Session => "session",
             Scope::Stream => "stream",
         };
-        let id = format!("{name}-{}", since.as_millisecond());
-        let taken = self.result.open.iter().filter(|incident| incident.id.starts_with(&id)).count();
+        let id = self.free_id(format!("{name}-{}", since.as_millisecond()));
         self.result.open.push(Incident {
-            id: if taken == 0 { id } else { format!("{id}-{}", taken + 1) },
+            id,
             scope,
             since: since.into(),
             cause: finding.cause,
@@ -249,6 +248,21 @@ impl Tracker<'_> {
             recovered_time: None,
             closed_time: None,
         });
+    }
+
+    /// The id, with a number if another incident has it: of those that are open, or that the status remembers.
+    fn free_id(&self, id: String) -> String {
+        let here = self.result.open.iter().chain(&self.result.closed);
+        let known = here.chain(&self.view.status.incidents).chain(&self.view.status.history);
+        let known: Vec<&str> = known.map(|incident| incident.id.as_str()).collect();
+        let mut free = id.clone();
+        for number in 2..=known.len() + 1 {
+            if !known.contains(&free.as_str()) {
+                break;
+            }
+            free = format!("{id}-{number}");
+        }
+        free
     }
 
     /// Silence from before the session came up, or was of use again, is not the streams' own.

@@ -20,6 +20,21 @@ fn streams_that_fall_silent_within_five_seconds_of_each_other_share_an_incident(
 }
 
 #[test]
+fn no_two_incidents_have_one_id_though_they_began_at_the_same_moment() {
+    let mut world = World::new();
+    world.reject(&[BTC_QUOTES], 354, "Requested market data is not subscribed.");
+    world.reject(&[MNQ_TRADES], 200, "No security definition has been found for the request");
+    world.run(20);
+    world.flow(&[BTC_QUOTES]);
+    world.run(11);
+    // The first is closed, and the third began when the first two did.
+    world.silence(&[MNQ_QUOTES], 31);
+    world.look();
+    let ids: std::collections::BTreeSet<&str> = world.status.incidents.iter().map(|known| known.id.as_str()).collect();
+    assert_eq!((world.status.incidents.len(), ids.len()), (2, 2), "{ids:?}");
+}
+
+#[test]
 fn the_same_streams_under_another_cause_are_the_same_fault() {
     let mut world = World::new();
     world.farm("usfuture", FarmKind::MarketData, FarmState::Broken);
