@@ -1,0 +1,51 @@
+//! While another session has the data: one stream is tried now and then.
+
+use super::{Entry, Streamer, requests::SPACING};
+use crate::{
+    clock::{MINUTE, Ms, SECOND},
+    world::World,
+};
+
+/// The wait for the other session's end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hold {
+    since: Ms,
+    /// When the next stream is tried.
+    pub(super) due: Ms,
+    turn: usize,
+}
+
+impl Streamer {
+    pub(super) fn begin_hold(&mut self, code: i32, text: &'static str, now: Ms) {
+        self.hold.get_or_insert(Hold { since: now, due: now + 30 * SECOND, turn: 0 });
+        for entry in &mut self.entries {
+            entry.wanted_at = None;
+            if !entry.canary {
+                (entry.refused, entry.error) = (Some(now), Some((code, text, now)));
+            }
+        }
+    }
+
+    pub(super) fn send_canary(&mut self, world: &mut World, now: Ms) {
+        let Some(hold) = &mut self.hold else { return };
+        if hold.due > now {
+            return;
+        }
+        hold.due = now + if now - hold.since < 15 * MINUTE { 30 * SECOND } else { MINUTE };
+        hold.turn += 1;
+        let turn = hold.turn;
+        let due = |entry: &Entry| {
+            // One that was accepted and has not ticked may have died since.
+            (entry.refused.is_some() || entry.running.is_none() || entry.canary) && entry.asked_at + SPACING <= now
+        };
+        let candidates = self.entries.iter().enumerate().filter(|(_, entry)| due(entry)).map(|(index, _)| index);
+        let candidates: Vec<usize> = candidates.collect();
+        let open = world.bells.open;
+        let opened: Vec<usize> = candidates.iter().copied().filter(|index| open & (1 << index) != 0).collect();
+        let choice = if opened.is_empty() { &candidates } else { &opened };
+        if let Some(index) = choice.get(turn % choice.len().max(1)).copied() {
+            self.request(index, world, now);
+            self.entries[index].canary = self.entries[index].running.is_some();
+        }
+    }
+}
