@@ -246,6 +246,8 @@ pub struct Engine {
     serial: u64,
     /// When something was restored, and when streams that have been silent since are asked for again.
     verify: Option<(Duration, Duration)>,
+    /// When the link to IBKR or a farm came back last.
+    restored: Option<Duration>,
     quarantine: Quarantine,
     probing: probing::Probing,
     gaps: gaps::Book,
@@ -306,6 +308,7 @@ impl Engine {
             doubted: None,
             serial: 0,
             verify: None,
+            restored: None,
             quarantine,
             probing: probing::Probing::default(),
             gaps,

@@ -24,6 +24,8 @@ pub struct Witnesses<'a> {
     pub answer: Option<Answer>,
     /// The gateway has lost IBKR: nothing that came before says anything.
     pub upstream_down: bool,
+    /// When the link to IBKR or a farm came back last: what was traded before is not this silence's.
+    pub restored: Option<Duration>,
 }
 
 /// A silence that history is to be asked about: since when, and whether nobody else can explain it.
@@ -46,11 +48,16 @@ pub fn refine(
         if stream.overflow || stream.error.is_none() {
             stream.error = Some(error.clone());
         }
+        if silent {
+            // Live data are missed only since they could be had again.
+            stream.excused_until = Some(now.mono);
+        }
         return (Verdict { state: StreamState::Rejected, ..verdict }, None);
     }
     let lead = Engine::probe_lead(patience);
     let soon = verdict.state == StreamState::Flowing && verdict.due.is_some_and(|due| due <= now.mono + lead);
-    let silence = silent_from(stream, line, now).filter(|_| (silent || soon) && !witnesses.upstream_down);
+    let silence =
+        silent_from(stream, line, witnesses.restored, now).filter(|_| (silent || soon) && !witnesses.upstream_down);
     let meaning = silence.map(|(from, second)| {
         let seen = line.filter(|line| line.is_running()).map(|line| line.seen.lock());
         let (tick, line, answer) = (key.tick, seen.as_deref(), witnesses.answer);
@@ -68,6 +75,9 @@ pub fn refine(
             Meaning::Stale => None,
         }
     });
+    // A request of ours does not end a silence in which ticks were missed: only a tick does.
+    stream.missed |= silent && meaning == Some(Meaning::Stale);
+    let meaning = meaning.filter(|meaning| *meaning == Meaning::Halted || !stream.missed);
     let state = match (verdict.state, meaning) {
         (StreamState::Flowing, _) if stream.overflow => StreamState::Overflow,
         (StreamState::Pending | StreamState::Stale, Some(Meaning::Halted)) => StreamState::Halted,
@@ -95,8 +105,14 @@ pub fn is_witnessed(stream: &StreamEntry, witnesses: &Witnesses<'_>, patience: D
 
 /// Since when the stream could have ticked and has not, on the monotonic clock and as IBKR's second. `None` while it is
 /// not subscribed.
-fn silent_from(stream: &StreamEntry, line: Option<&LineEntry>, now: Now) -> Option<(Duration, i64)> {
+fn silent_from(
+    stream: &StreamEntry,
+    line: Option<&LineEntry>,
+    restored: Option<Duration>,
+    now: Now,
+) -> Option<(Duration, i64)> {
     let asked = if stream.overflow { line?.asked()? } else { stream.running_since()? };
+    let asked = restored.map_or(asked, |restored| restored.max(asked));
     let wall = |at: Duration| second_of(now, at);
     Some(match stream.pulse.last_tick().filter(|tick| *tick >= asked) {
         Some(tick) if stream.overflow => (tick, wall(tick)),
@@ -109,4 +125,67 @@ fn silent_from(stream: &StreamEntry, line: Option<&LineEntry>, now: Now) -> Opti
 fn second_of(now: Now, at: Duration) -> i64 {
     let ago = now.mono.saturating_sub(at);
     now.wall.checked_sub(ago).unwrap_or(Timestamp::MIN).as_second()
+}
+
+#[cfg(test)]
+mod tests {
+    use marketstream_crds::{Session, TickType};
+    use tokio_util::task::AbortOnDropHandle;
+
+    use super::*;
+
+    /// The process started at this second.
+    const START: i64 = 1_800_000_000;
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn at(seconds: u64) -> Now {
+        let mono = Duration::from_secs(seconds);
+        Now { mono, wall: Timestamp::from_second(START).unwrap().checked_add(mono).unwrap() }
+    }
+
+    /// A stream that ticked last 200 s after the start, asked for at 100 s.
+    fn silent() -> StreamEntry {
+        let mut stream = StreamEntry::new(at(0));
+        ask(&mut stream, 100);
+        stream.pulse.beat(at(200));
+        stream.pulse.at_second(START + 200);
+        stream
+    }
+
+    fn ask(stream: &mut StreamEntry, seconds: u64) {
+        stream.cancel();
+        let task = AbortOnDropHandle::new(tokio::spawn(std::future::pending()));
+        stream.start(seconds, task, at(seconds).mono);
+    }
+
+    /// What is made of its silence, when history was asked five seconds ago.
+    fn state(stream: &mut StreamEntry, restored: Option<u64>, newest: i64, now: u64) -> StreamState {
+        let key = StreamKey { contract: "a".to_owned(), tick: TickType::Last, roll: 0 };
+        let answer = Some(Answer { asked: at(now - 5).mono, newest: Some(START + newest) });
+        let restored = restored.map(|seconds| at(seconds).mono);
+        let witnesses = Witnesses { line: None, answer, upstream_down: false, restored };
+        let counted_from = Some(at(200).mono);
+        let stale = Verdict { state: StreamState::Stale, session: Session::Open, counted_from, due: None };
+        refine(&key, stream, stale, &witnesses, PATIENCE, at(now)).0.state
+    }
+
+    #[tokio::test]
+    async fn only_a_tick_ends_a_silence_in_which_ticks_were_missed() {
+        let mut stream = silent();
+        assert_eq!(state(&mut stream, None, 280, 300), StreamState::Stale);
+        ask(&mut stream, 310);
+        assert_eq!(
+            state(&mut stream, None, 280, 400),
+            StreamState::Stale,
+            "nothing traded since, but a tick was missed"
+        );
+        stream.heard();
+        assert_eq!(state(&mut stream, None, 280, 400), StreamState::Quiet);
+    }
+
+    #[tokio::test]
+    async fn what_was_traded_while_the_link_was_lost_is_not_this_silences() {
+        assert_eq!(state(&mut silent(), None, 280, 400), StreamState::Stale);
+        assert_eq!(state(&mut silent(), Some(290), 280, 400), StreamState::Quiet);
+    }
 }

@@ -43,6 +43,8 @@ pub struct StreamEntry {
     pub overflow: bool,
     /// Until when its silence was known to be no fault.
     pub excused_until: Option<Duration>,
+    /// Its ticks were made and did not come, and none has come since.
+    pub missed: bool,
     /// It was asked for as a canary.
     pub canary: bool,
     /// The gateway's last refusal, until the next tick.
@@ -82,6 +84,7 @@ impl StreamEntry {
             lined: false,
             overflow: false,
             excused_until: None,
+            missed: false,
             first_asked: None,
             wanted_at: None,
             canary: false,
@@ -223,6 +226,7 @@ impl StreamEntry {
         self.refused = None;
         self.error = None;
         self.refusals = 0;
+        self.missed = false;
     }
 
     /// When a running subscription counts as accepted although nothing came; `None` if nothing is to be accepted.

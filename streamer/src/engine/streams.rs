@@ -243,7 +243,9 @@ impl Engine {
             // While a future rolls, the line is of the contract that is recorded now.
             let line = self.lines.get(&key.contract).filter(|_| key.roll == contract.rolling.count);
             let answer = self.probing.probes.answer(key);
-            let witnesses = Witnesses { line, answer, upstream_down: self.link.is_down() };
+            let witnesses = Witnesses { line, answer, upstream_down: self.link.is_down(), restored: self.restored };
+            // A session that closes ends its silence.
+            stream.missed &= verdict.session != Session::Closed;
             let (verdict, doubt) = refine(key, stream, verdict, &witnesses, stale_after, now);
             candidates.extend(doubt.map(|(from, urgent)| Candidate { key: key.clone(), from, urgent }));
             // An account's permissions change over a weekend: a refused stream is tried again at each open.

@@ -15,6 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 impl Engine {
     /// Something was restored at `now`.
     pub(super) fn verify_later(&mut self, now: Duration) {
+        self.restored = Some(now);
         self.verify = Some((now, now + SETTLE + PATIENCE));
     }
 
