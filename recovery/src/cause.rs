@@ -12,6 +12,7 @@ use marketstream_crds::{
 
 use crate::{
     codes::{ErrorClass, classify},
+    ladder::ends_corrupt,
     policy::Policy,
     view::{View, after, before},
 };
@@ -220,11 +221,14 @@ impl<'a> Evidence<'a> {
 
     /// The cause that covers one stream, if there is one; `MarketClosed` is no fault.
     pub(crate) fn stream(&self, stream: &StreamStatus) -> Option<Finding> {
-        let since = match &stream.corrupt {
-            Some(corrupt) if stream.state != StreamState::Stale => self.ago(corrupt.age_seconds),
-            _ => self.ago(stream.silent_seconds),
+        let cause = self.stream_cause(stream)?;
+        // A tick that could not be true is of no account for what came later.
+        let corrupt = stream.corrupt.as_ref().filter(|_| cause == Cause::CorruptData);
+        let since = match corrupt.filter(|_| stream.state != StreamState::Stale) {
+            Some(corrupt) => self.ago(corrupt.age_seconds),
+            None => self.ago(stream.silent_seconds),
         };
-        self.stream_cause(stream).map(|cause| Finding { cause, since })
+        Some(Finding { cause, since })
     }
 
     fn stream_cause(&self, stream: &StreamStatus) -> Option<Cause> {
@@ -277,14 +281,21 @@ impl<'a> Evidence<'a> {
         streamer.farms.values().any(|farm| {
             let down = matches!(farm.state, FarmState::Broken | FarmState::Connecting);
             let broke = farm.for_seconds;
-            let unheard = stream.last_tick_seconds.is_none_or(|tick| tick >= broke - slack);
+            let before = |age: f64| age >= broke - slack;
+            // Ticks that cannot be true come from a farm that is up, too.
+            let unheard = stream.last_tick_seconds.is_none_or(before)
+                && stream.corrupt.as_ref().is_none_or(|corrupt| before(corrupt.age_seconds));
             farm.kind == FarmKind::MarketData && down && unheard && silence <= broke + stale_after
         })
     }
 
+    /// Whether a tick came lately that cannot be true, or was the stream's last: a thin contract may have no other for
+    /// long.
     fn corrupt(&self, stream: &StreamStatus) -> bool {
-        let corrupt = stream.corrupt.as_ref();
-        corrupt.is_some_and(|corrupt| self.fresh(corrupt.age_seconds, self.policy.corrupt_expires.get()))
+        let Some(corrupt) = &stream.corrupt else { return false };
+        let idle = matches!(stream.state, StreamState::Idle | StreamState::Expired | StreamState::Rejected);
+        let last = !idle && stream.session != Session::Closed && ends_corrupt(stream);
+        last || self.fresh(corrupt.age_seconds, self.policy.corrupt_expires.get())
     }
 }
 

@@ -222,7 +222,11 @@ impl State<'_> {
 /// The silent streams of an incident: only these are restarted.
 fn affected(view: &View<'_>, incident: &Incident) -> Vec<String> {
     match incident.scope {
-        Scope::Stream => incident.streams.clone(),
+        Scope::Stream => {
+            let known = |key: &String| view.streams().iter().find(|stream| stream.key() == *key);
+            let well = |key: &String| known(key).is_some_and(ladder::good_since_corrupt);
+            incident.streams.iter().filter(|key| !well(key)).cloned().collect()
+        }
         Scope::Session => view
             .streams()
             .iter()

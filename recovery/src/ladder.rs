@@ -73,7 +73,7 @@ impl<'a> Ladder<'a> {
 
     /// The next step, unless the incident has recovered or nothing more can be done.
     pub(crate) fn next(&self, incident: &Incident) -> Option<Step> {
-        if incident.recovered_time.is_some() {
+        if incident.recovered_time.is_some() || self.rests(incident) {
             return None;
         }
         if incident.level >= CRITICAL {
@@ -113,6 +113,8 @@ impl<'a> Ladder<'a> {
             RESTART => self.restartable(incident, &rule),
             // Silence while a farm is down is more likely IBKR's than the session's.
             RESET if incident.cause == Cause::Zombie && self.view.farm_lost() => false,
+            // A new session for some streams would cut the others.
+            RESET if incident.scope == Scope::Stream && self.some_live() => false,
             RESET => sure && !self.strengths(&rule).is_empty(),
             _ => sure && rule.critical != Critical::Never,
         }
@@ -130,6 +132,17 @@ impl<'a> Ladder<'a> {
     fn streams(&self, incident: &Incident) -> impl Iterator<Item = &StreamStatus> {
         let all = incident.scope == Scope::Session;
         self.view.streams().iter().filter(move |stream| all || incident.streams.contains(&stream.key()))
+    }
+
+    /// Whether what was corrupt has ticked well since: should it last, the next tick that cannot be true tells.
+    fn rests(&self, incident: &Incident) -> bool {
+        incident.cause == Cause::CorruptData && self.streams(incident).all(good_since_corrupt)
+    }
+
+    /// Whether a stream may be alive: it flows, or would if anything traded.
+    fn some_live(&self) -> bool {
+        let live = [StreamState::Flowing, StreamState::Quiet, StreamState::Halted, StreamState::Overflow];
+        self.view.streams().iter().any(|stream| live.contains(&stream.state) && !ends_corrupt(stream))
     }
 
     fn hours_unknown(&self, incident: &Incident) -> bool {
@@ -222,7 +235,21 @@ impl<'a> Ladder<'a> {
             incident.rungs.iter().rev().map(|rung| rung.level).find(|level| matches!(*level, RESTART | RESET));
         let order = if tried_last == Some(RESTART) { [RESET, RESTART] } else { [RESTART, RESET] };
         let level = order.into_iter().find(|level| self.allows(incident, *level))?;
-        Some(self.step(incident, level, after(last.time.get(), self.policy.retry_after(tried))))
+        let due = after(last.time.get(), self.policy.retry_after(tried));
+        let first = self.first_reset(incident).filter(|_| level == RESET);
+        Some(self.step(incident, level, first.map_or(due, |first| first.min(due))))
+    }
+
+    /// A reset that was forbidden when it was due, as while a farm is down, and is allowed now: the pauses grew for other
+    /// tries.
+    fn first_reset(&self, incident: &Incident) -> Option<Timestamp> {
+        let tried = incident.rungs.iter().any(|rung| rung.level == RESET);
+        if tried || rule(incident.cause).late_reset {
+            return None;
+        }
+        let due = after(incident.since.get(), self.threshold(incident, RESET));
+        let waits = [self.verification_end(incident), self.restored_end()];
+        Some(waits.into_iter().flatten().fold(due, Timestamp::max))
     }
 
     /// When the effect of the last action is known. Never later than the next rung would have been due after that action.
@@ -262,6 +289,17 @@ impl<'a> Ladder<'a> {
 /// Whether a cause says no more than that ticks are missing.
 pub(crate) fn of_silence(cause: Cause) -> bool {
     matches!(cause, Cause::Zombie | Cause::StreamSilent | Cause::FarmDown | Cause::CorruptData | Cause::Unknown)
+}
+
+/// Whether a stream has ticked since a tick of it could not be true: to ask for it again would cut it.
+pub(crate) fn good_since_corrupt(stream: &StreamStatus) -> bool {
+    stream.state == StreamState::Flowing && stream.corrupt.is_some() && !ends_corrupt(stream)
+}
+
+/// Whether a stream's last tick could not be true.
+pub(crate) fn ends_corrupt(stream: &StreamStatus) -> bool {
+    let later = |age: f64| stream.last_tick_seconds.is_none_or(|tick| tick >= age);
+    stream.corrupt.as_ref().is_some_and(|corrupt| later(corrupt.age_seconds))
 }
 
 /// Records that a step was taken.

@@ -174,8 +174,10 @@ pub const fn rule(cause: Cause) -> Rule {
             ..STREAM
         },
         Cause::CorruptData => Rule {
-            evidence: "ticks that cannot be true within 60 s: zero or epoch fields, a price far off the market",
-            advice: "compare with another source; such ticks are put aside, not recorded",
+            evidence: "ticks that cannot be true within 60 s, or as the last of a stream: zero or epoch fields, a price far off \
+                       the market",
+            advice: "compare with another source; such ticks are put aside, not recorded. A new session is made only while \
+                     no other stream lives: it would cut them",
             restart: Restart::Once,
             reset: &[Reconnect],
             ..STREAM

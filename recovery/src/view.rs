@@ -155,7 +155,9 @@ impl<'a> View<'a> {
     /// tick is as old as its siblings' silence may be as dead as they are. Half of that silence is a margin for ticks
     /// of the last moment.
     pub(crate) fn flows(&self, stream: &StreamStatus) -> bool {
-        let stale = self.streams().iter().filter(|other| other.state == StreamState::Stale);
+        // A silence that was explained until a moment ago says nothing of the others.
+        let long = |other: &StreamStatus| other.silent_seconds >= self.stale_after(&other.contract).as_secs_f64() / 2.0;
+        let stale = self.streams().iter().filter(|other| other.state == StreamState::Stale && long(other));
         let shortest = stale.map(|other| other.silent_seconds).reduce(f64::min);
         stream.state == StreamState::Flowing && shortest.is_none_or(|silence| stream.silent_seconds < silence / 2.0)
     }

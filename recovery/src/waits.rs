@@ -1,7 +1,7 @@
 //! What a step waits for beyond its threshold and the verification of the last action.
 
 use jiff::Timestamp;
-use marketstream_crds::{ActionKind, Incident, Scope, StreamState};
+use marketstream_crds::{ActionKind, Cause, Incident, Scope, StreamState};
 
 use crate::{
     incidents::{Rank, rank},
@@ -58,7 +58,7 @@ impl Ladder<'_> {
     }
 
     /// After the link to IBKR or a farm is back the streamer looks after its streams by itself.
-    fn restored_end(&self) -> Option<Timestamp> {
+    pub(crate) fn restored_end(&self) -> Option<Timestamp> {
         let back = self.view.restored().max(self.view.farm_restored(self.policy.settle.get()));
         back.map(|back| after(back, self.policy.verify_restored.get()))
     }
@@ -66,7 +66,9 @@ impl Ladder<'_> {
     /// The session is up again, and nothing has been silent in it for long enough to be missed: when the first of its
     /// streams is.
     fn first_ticks_due(&self, incident: &Incident) -> Option<Timestamp> {
-        let young = incident.scope == Scope::Session && self.view.connected() && !self.view.any(StreamState::Stale);
+        let of_data = !matches!(incident.cause, Cause::NotReporting | Cause::StorageFull);
+        let young =
+            of_data && incident.scope == Scope::Session && self.view.connected() && !self.view.any(StreamState::Stale);
         let never = self.view.spec.recovery.zombie_timeout.get();
         let pending = self.view.streams().iter().filter(|stream| stream.state == StreamState::Pending);
         let ends = pending.map(|stream| {

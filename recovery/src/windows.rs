@@ -66,11 +66,13 @@ impl Windows {
     /// The moment at which `span` has passed since `from` outside of all windows.
     pub(crate) fn outside(&self, from: Timestamp, span: Duration) -> Timestamp {
         let (mut at, mut left) = (from, span);
-        for window in self.between(from, after(from, HORIZON)) {
+        let horizon = after(from, HORIZON);
+        while at < horizon {
+            let Some(window) = self.between(at, after(at, left)).into_iter().next() else { break };
             let free = window.since.duration_since(at);
             if !free.is_negative() {
                 if free.unsigned_abs() >= left {
-                    return after(at, left);
+                    break;
                 }
                 left -= free.unsigned_abs();
             }

@@ -17,7 +17,7 @@ fn after_critical_what_was_tried_last_comes_second() {
     farm.run(300);
     assert_eq!((farm.incident().cause, farm.levels()), (Cause::Zombie, vec![1, 2, 4]));
     farm.farm("usfuture", FarmKind::MarketData, FarmState::Ok);
-    farm.run(700);
+    farm.run(300);
     let kinds: Vec<_> = farm.done().into_iter().map(|(_, kind)| kind).collect();
     assert_eq!(kinds, [RestartStreams, RollPod]);
     // Level 3 was the last before: level 2 comes first.

@@ -2,7 +2,9 @@
 
 mod world;
 
-use marketstream_crds::{ActionKind, Cause, Duration, Health, Reset, Scope, Session, SocketState, StreamState};
+use marketstream_crds::{
+    ActionKind, Cause, Duration, FarmKind, FarmState, Health, Reset, Scope, Session, SocketState, StreamState,
+};
 use world::{BTC_QUOTES, MNQ_QUOTES, MNQ_TRADES, World};
 
 const COMPETING: &str = "No market data during competing live session";
@@ -346,6 +348,32 @@ fn a_streamer_that_reports_again_is_noticed_within_a_heartbeat() {
     // At most a heartbeat until it reports, one until that is seen, and the settling time.
     world.run(15 + 15 + 10);
     assert!(world.status.incidents.is_empty());
+}
+
+#[test]
+fn a_pod_that_is_not_heard_of_is_told_of_in_time_though_its_session_was_young() {
+    let mut world = World::new();
+    world.contract("btc").stale_after = Some(Duration::from_secs(900));
+    world.never_connected(SocketState::Refused);
+    world.socket(SocketState::Connected);
+    world.reporting = false;
+    world.run(620);
+    assert_eq!((world.incident().cause, world.incident().level), (Cause::NotReporting, 4));
+}
+
+#[test]
+fn a_reset_that_a_broken_farm_forbade_comes_when_that_is_back() {
+    let mut world = World::new();
+    world.silence_all(120);
+    world.farm("hfarm", FarmKind::MarketData, FarmState::Broken);
+    // The pauses between the tries have grown to an hour.
+    world.run(4 * 3600);
+    assert_eq!((world.incident().cause, world.incident().level, world.rolls()), (Cause::Zombie, 4, 0));
+    world.farm("hfarm", FarmKind::MarketData, FarmState::Ok);
+    world.run(89);
+    assert_eq!(world.rolls(), 0, "the streamer looks after its streams first");
+    world.run(2);
+    assert_eq!(world.rolls(), 1);
 }
 
 #[test]

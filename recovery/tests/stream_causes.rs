@@ -146,38 +146,88 @@ fn a_farm_that_broke_while_the_market_was_closed_explains_the_silence_after_the_
 
 // CorruptData
 
-#[test]
-fn a_stream_of_impossible_ticks_is_restarted_then_reconnected_and_never_rolled() {
+/// Streams whose ticks cannot be true, from a minute ago until so many seconds from now.
+fn corrupt_until(keys: &[&str], seconds: u64) -> World {
     let mut world = World::new();
-    for _ in 0..70 {
-        world.corrupt(&[MNQ_TRADES]);
+    world.silence(keys, 60);
+    for _ in 0..seconds / 10 {
+        world.corrupt(keys);
         world.run(10);
     }
+    world
+}
+
+#[test]
+fn streams_of_impossible_ticks_are_restarted_then_reconnected_and_never_rolled() {
+    let world = corrupt_until(&ALL, 560);
     assert_eq!(world.incident().cause, Cause::CorruptData);
     use ActionKind::{Reconnect, RestartStreams};
-    assert_eq!(world.done(), [(180.0, RestartStreams), (300.0, Reconnect)]);
-    assert_eq!(world.restarts()[0].1, [MNQ_TRADES]);
+    assert_eq!(world.done(), [(120.0, RestartStreams), (240.0, Reconnect)]);
+    assert_eq!(world.restarts()[0].1.len(), ALL.len());
     assert_eq!(world.levels(), [1, 2, 3, 4]);
 }
 
 #[test]
-fn the_new_session_that_a_stream_of_impossible_ticks_asked_for_does_not_end_its_incident() {
-    let mut world = World::new();
-    let mut reset = false;
-    for _ in 0..70 {
-        if !reset && world.done().iter().any(|(_, kind)| *kind == ActionKind::Reconnect) {
-            reset = true;
-            world.socket(SocketState::Connecting);
-            world.run(1);
-            world.state(&[MNQ_TRADES], StreamState::Pending);
-            world.socket(SocketState::Connected);
-        }
-        world.run(10);
-        world.corrupt(&[MNQ_TRADES]);
+fn one_stream_of_impossible_ticks_does_not_cut_those_that_flow() {
+    let world = corrupt_until(&[MNQ_TRADES], 560);
+    assert_eq!(world.done(), [(120.0, ActionKind::RestartStreams)]);
+    assert_eq!(world.restarts()[0].1, [MNQ_TRADES]);
+    assert_eq!(world.levels(), [1, 2, 4]);
+}
+
+#[test]
+fn what_ticks_well_again_is_neither_restarted_nor_reset_nor_told() {
+    for (until, done) in [(110, 0), (230, 1), (530, 2)] {
+        let mut world = corrupt_until(&ALL, until);
+        world.tick_well(&ALL);
+        world.run(65);
+        assert_eq!(world.actions.len(), done, "{until} s: {:?}", world.actions);
+        assert!(!world.told("Critical"), "{until} s");
     }
-    let incident = world.incident_with(MNQ_TRADES);
-    assert!(reset, "{incident:#?}");
-    assert_eq!((incident.cause, incident.level), (Cause::CorruptData, 4), "{:#?}", world.status.history);
+}
+
+#[test]
+fn an_impossible_tick_counts_until_the_next_good_one() {
+    let mut world = World::new();
+    world.quiet(MNQ_TRADES, 100);
+    world.corrupt(&[MNQ_TRADES]);
+    world.run(200);
+    assert_eq!((world.incident().cause, world.incident().level), (Cause::CorruptData, 2));
+}
+
+#[test]
+fn a_farm_explains_no_stream_that_ticks_however_wrongly() {
+    let mut world = World::new();
+    world.farm("usfuture", FarmKind::MarketData, FarmState::Broken);
+    world.run(60);
+    world.silence(&[MNQ_TRADES], 60);
+    assert_eq!(world.look().cause, Some(Cause::FarmDown));
+    world.corrupt(&[MNQ_TRADES]);
+    assert_eq!(world.look().cause, Some(Cause::CorruptData));
+}
+
+#[test]
+fn a_refusal_does_not_begin_with_an_impossible_tick_of_before() {
+    let mut world = World::new();
+    world.corrupt(&[MNQ_TRADES]);
+    world.run(3600);
+    world.reject(&[MNQ_TRADES], 354, "Requested market data is not subscribed.");
+    world.look();
+    assert_eq!((world.incident().cause, world.incident().level), (Cause::NotEntitled, 0));
+}
+
+#[test]
+fn a_new_session_of_ours_does_not_begin_the_clock_of_impossible_ticks_anew() {
+    let mut world = corrupt_until(&ALL, 250);
+    assert_eq!(world.actions.len(), 2);
+    world.socket(SocketState::Connecting);
+    world.run(2);
+    world.socket(SocketState::Connected);
+    for _ in 0..30 {
+        world.corrupt(&ALL);
+        world.run(10);
+    }
+    assert_eq!((world.actions.len(), world.incident().level), (2, 4), "{:?}", world.actions);
 }
 
 #[test]

@@ -121,6 +121,11 @@ impl World {
         self.change(keys, |stream| stream.corrupt = Some(now));
     }
 
+    /// A good tick came.
+    pub fn tick_well(&mut self, keys: &[&str]) {
+        self.change(keys, |stream| *stream = Stream { corrupt: stream.corrupt, ..Stream::flowing() });
+    }
+
     pub fn delay(&mut self, keys: &[&str]) {
         self.change(keys, |stream| stream.delayed = true);
     }
