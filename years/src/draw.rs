@@ -175,7 +175,7 @@ impl Deck<'_> {
     fn surprise(&mut self, at: Ms) {
         let all = self.manifest.all();
         let sidecar = self.manifest.house != House::External;
-        match self.dice.between(0, 100) {
+        match self.dice.between(0, 106) {
             0..10 => {
                 let (restored, lasts) = (self.restored(), self.dice.spread(5 * SECOND, 12 * HOUR));
                 self.add(Kind::Upstream(restored), at, Some(lasts), all, Cure::Nothing);
@@ -193,6 +193,10 @@ impl Deck<'_> {
             35..38 if sidecar => {
                 let person = self.dice.spread(HOUR, 3 * DAY);
                 self.add(Kind::Wedged, at, Some(person), all, Cure::Deed(Strength::RollPod));
+            }
+            35..38 => {
+                let lasts = self.dice.spread(2 * SECOND, 4 * HOUR);
+                self.add(Kind::NetworkCut, at, Some(lasts), all, Cure::Nothing);
             }
             38..44 => self.hang(at, sidecar),
             44..62 => self.silent(at, sidecar),
@@ -227,6 +231,12 @@ impl Deck<'_> {
                 self.add(Kind::IdHeld { ids }, at, Some(lasts), all, Cure::Nothing);
             }
             96..98 => self.add(Kind::Login, at, None, all, Cure::Nothing),
+            98..101 => {
+                let (told, lasts) = (self.dice.chance(0.5), self.dice.spread(MINUTE, 10 * DAY));
+                let drawn = self.some();
+                self.add(Kind::Delayed { told }, at, Some(lasts), self.whole_contracts(drawn), Cure::Nothing);
+            }
+            101..104 => self.corrupt(at),
             _ => {
                 let (one, lasts) = (self.one(), self.dice.spread(5 * MINUTE, 2 * HOUR));
                 self.add(Kind::Halt, at, Some(lasts), one, Cure::Nothing);
@@ -284,6 +294,23 @@ impl Deck<'_> {
         self.add(Kind::Silent, at, Some(lasts), streams, cure);
     }
 
+    fn corrupt(&mut self, at: Ms) {
+        let streams = self.one_some_or_all();
+        let cure = match self.dice.unit() {
+            luck if luck < 0.4 => Cure::Deed(Strength::Resubscribe),
+            luck if luck < 0.8 => Cure::Deed(Strength::Reconnect),
+            _ => Cure::Nothing,
+        };
+        let lasts = self.dice.spread(30 * SECOND, DAY);
+        self.add(Kind::Corrupt, at, Some(lasts), streams, cure);
+    }
+
+    /// All streams of the contracts of these.
+    fn whole_contracts(&self, streams: Mask) -> Mask {
+        let contracts = members(streams).map(|index| self.manifest.of_contract(self.manifest.streams[index].contract));
+        contracts.fold(0, |mask, contract| mask | contract)
+    }
+
     fn refused(&mut self, at: Ms) {
         let (refusal, longest) = match self.dice.unit() {
             luck if luck < 0.35 => (Refusal::Entitlement, 10 * DAY),
@@ -294,9 +321,7 @@ impl Deck<'_> {
         let drawn = self.some();
         // A contract is refused as a whole.
         let streams = match refusal {
-            Refusal::Contract | Refusal::Entitlement => members(drawn)
-                .map(|index| self.manifest.of_contract(self.manifest.streams[index].contract))
-                .fold(0, |mask, contract| mask | contract),
+            Refusal::Contract | Refusal::Entitlement => self.whole_contracts(drawn),
             _ => drawn,
         };
         let lasts = self.dice.spread(5 * SECOND, longest);

@@ -82,6 +82,15 @@ pub enum Kind {
     },
     /// IBKR refuses streams.
     Refused(Refusal),
+    /// IBKR has only delayed data for some contracts, which their market-data lines tell. A new request is refused.
+    Delayed {
+        /// Whether running subscriptions are told (10167). Otherwise they fall silent.
+        told: bool,
+    },
+    /// Ticks come with fields that cannot be true.
+    Corrupt,
+    /// Nothing passes between the streamer and somebody else's gateway.
+    NetworkCut,
     /// The data volume is full.
     DiskFull,
     /// The streamer's process dies, and is started again.
@@ -184,6 +193,10 @@ impl Kind {
             Self::Refused(Refusal::Capacity) => "no line left",
             Self::Refused(Refusal::Contract) => "contract invalid",
             Self::Refused(Refusal::Pacing) => "pacing",
+            Self::Delayed { told: true } => "delayed data",
+            Self::Delayed { told: false } => "delayed data, untold",
+            Self::Corrupt => "corrupt data",
+            Self::NetworkCut => "network cut",
             Self::DiskFull => "disk full",
             Self::StreamerCrash => "streamer crash",
             Self::ApiCut => "API server cut off",

@@ -1,11 +1,11 @@
-//! The state of a stream as the streamer judges it: from its hours, its ticks, its refusal, and what the ordinary
-//! market-data line of its contract tells.
+//! The state of a stream as the streamer judges it by the stream's own facts: its hours, its ticks, its refusal. What a
+//! silence means is for its witnesses to say.
 
 use marketstream_crds::{Recovery, Session, StreamState};
 
 use crate::{
     calendar::Session as Hours,
-    clock::{Ms, sooner},
+    clock::{HOUR, Ms, sooner},
     market::{Stream, Tape},
 };
 
@@ -17,14 +17,8 @@ pub(crate) struct Seen {
     pub(crate) refused: bool,
     /// Ticks come when there are any. (Of the world; it decides when the streamer looks, not what it sees.)
     pub(crate) delivering: bool,
-    /// The contract's market-data line is up.
-    pub(crate) sentinel: bool,
-    /// That line told of a trade that did not come.
-    pub(crate) missed: bool,
-    /// Until when that line said that nothing had to come.
-    pub(crate) excused: Option<Ms>,
-    /// What that line says of trading.
-    pub(crate) halted: bool,
+    /// So long before a silence counts somebody is asked about it.
+    pub(crate) lead: Ms,
 }
 
 /// A stream's state at one moment.
@@ -34,21 +28,35 @@ pub(crate) struct Verdict {
     pub(crate) session: Session,
     /// Since when its silence counts.
     pub(crate) silent_from: Option<Ms>,
+    /// When that silence makes it stale, or did.
+    pub(crate) stale_at: Option<Ms>,
+    /// When its session closes.
+    pub(crate) closes: Ms,
     /// When to judge again.
     pub(crate) due: Option<Ms>,
 }
 
 impl Default for Verdict {
     fn default() -> Self {
-        Self { state: StreamState::Pending, session: Session::Unknown, silent_from: None, due: None }
+        Self {
+            state: StreamState::Pending,
+            session: Session::Unknown,
+            silent_from: None,
+            stale_at: None,
+            closes: 0,
+            due: None,
+        }
     }
 }
+
+/// A silence that comes later is looked for later.
+const AHEAD: Ms = HOUR;
 
 pub(crate) fn judge(stream: &Stream, current: Option<Hours>, recovery: &Recovery, seen: Seen, now: Ms) -> Verdict {
     let Some(open) = current.filter(|session| session.open <= now) else {
         let state = if seen.refused { StreamState::Rejected } else { StreamState::Idle };
         let due = current.map(|session| session.open);
-        return Verdict { state, session: Session::Closed, silent_from: None, due };
+        return Verdict { state, due, session: Session::Closed, ..Verdict::default() };
     };
     let grace_end = open.open + recovery.open_grace.get().as_millis() as Ms;
     let ticked = seen.last_tick.is_some_and(|tick| tick >= open.open);
@@ -59,6 +67,8 @@ pub(crate) fn judge(stream: &Stream, current: Option<Hours>, recovery: &Recovery
         state,
         session: Session::Open,
         silent_from,
+        stale_at: None,
+        closes: open.close,
         due: sooner(due.filter(|due| *due > now), Some(open.close)),
     };
     if seen.refused {
@@ -67,31 +77,28 @@ pub(crate) fn judge(stream: &Stream, current: Option<Hours>, recovery: &Recovery
     if !ticked && now < grace_end {
         return verdict(StreamState::Idle, sooner(next_tick, Some(grace_end)));
     }
-    let Some(mut silent_from) = silent_from else {
+    let Some(silent_from) = silent_from else {
         return verdict(StreamState::Pending, None);
     };
     let never = (recovery.zombie_timeout.get().as_millis() as Ms).max(stream.stale_after);
     let stale_after = if seen.last_tick.is_some() { stream.stale_after } else { never };
-    if now < silent_from + stale_after {
-        let state = if ticked { StreamState::Flowing } else { StreamState::Pending };
-        let due = match seen.last_tick.filter(|_| seen.delivering && ticked) {
-            // A tick may yet come before that; when it does not is known from the tape alone.
-            Some(tick) => {
-                let from =
-                    if silent_from > tick { stream.tape.next(tick + 1, silent_from + stale_after) } else { Some(tick) };
-                from.map_or(Some(silent_from + stale_after), |tick| stream.tape.gap(tick, stale_after, open.close))
-            }
-            None => sooner(next_tick, Some(silent_from + stale_after)),
-        };
-        return verdict(state, due);
+    let stale_at = silent_from + stale_after;
+    if now >= stale_at {
+        return Verdict { stale_at: Some(stale_at), ..verdict(StreamState::Stale, next_tick) };
     }
-    if seen.sentinel && seen.halted {
-        return verdict(StreamState::Halted, next_tick);
-    }
-    if seen.sentinel && !seen.missed && matches!(stream.tape, Tape::Thin { .. }) {
-        return verdict(StreamState::Quiet, stream.tape.next(now + 1, open.close));
-    }
-    // What should have come is missing only since it was due.
-    silent_from = seen.excused.map_or(silent_from, |until| silent_from.max(until));
-    Verdict { silent_from: Some(silent_from), ..verdict(StreamState::Stale, next_tick) }
+    let state = if ticked { StreamState::Flowing } else { StreamState::Pending };
+    let asked_at = stale_at - seen.lead;
+    let due = match seen.last_tick.filter(|_| seen.delivering && ticked) {
+        _ if now >= asked_at => Some(stale_at),
+        // A tick may yet come before that; when it does not is known from the tape alone.
+        Some(tick) => {
+            let from = if silent_from > tick { stream.tape.next(tick + 1, asked_at) } else { Some(tick) };
+            let thin = matches!(stream.tape, Tape::Thin { .. });
+            let horizon = if thin { open.close.min(now + AHEAD) } else { open.close };
+            let gap = |tick| stream.tape.gap(tick, stale_after - seen.lead, horizon).unwrap_or(horizon);
+            Some(from.map_or(asked_at, gap))
+        }
+        None => sooner(next_tick, Some(asked_at)),
+    };
+    Verdict { stale_at: Some(stale_at), ..verdict(state, due) }
 }

@@ -194,6 +194,8 @@ pub struct Manifest {
     pub spec: MarketStreamSpec,
     /// Its streams, in the order of the contracts.
     pub streams: Vec<Stream>,
+    /// Streams whose contract has an ordinary market-data line beside them.
+    pub lined: Mask,
 }
 
 impl Manifest {
@@ -238,7 +240,14 @@ impl Manifest {
             })
         });
         let streams = streams.collect();
-        Self { house, spec, streams }
+        let mut manifest = Self { house, spec, streams, lined: 0 };
+        // The account's lines may be used up elsewhere, by all or all but one.
+        manifest.lined = match dice.unit() {
+            luck if luck < 0.75 => manifest.all(),
+            luck if luck < 0.85 => manifest.of_contract(manifest.streams[0].contract),
+            _ => 0,
+        };
+        manifest
     }
 
     /// All streams.

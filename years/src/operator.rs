@@ -24,10 +24,13 @@ pub struct Operator {
     channel: Channel,
     runs: bool,
     received: Ms,
+    /// When the report was written that the operator knows.
+    known: Ms,
     confirmed_after: Option<Ms>,
     pod: Option<(u32, Ms, Option<Ms>, bool)>,
     look_at: Option<Ms>,
-    outbox: Option<(Ms, Action)>,
+    /// When it is delivered, and when the report was written that was decided on.
+    outbox: Option<(Ms, Ms, Action)>,
     broken: Option<Broken>,
 }
 
@@ -50,6 +53,10 @@ struct Channel {
     /// On their way: when they arrive, when they were written.
     sent: std::collections::VecDeque<(Ms, Ms, Box<StreamerStatus>)>,
     reachable: bool,
+    /// It was not reachable though there was a process that would have written.
+    cut: bool,
+    /// The pod whose process wrote last.
+    writer: u32,
 }
 
 impl Operator {
@@ -62,6 +69,7 @@ impl Operator {
             channel: Channel { reachable: true, written: now, ..Channel::default() },
             runs: true,
             received: now,
+            known: now,
             confirmed_after: None,
             pod: None,
             look_at: Some(now),
@@ -72,6 +80,7 @@ impl Operator {
 
     /// The streamer's side: writes what changed, as soon as it can.
     fn write(&mut self, scene: &Scene<'_>, now: Ms) {
+        self.channel.cut |= !scene.world.reports_arrive();
         let writer = scene.streamer.as_ref().filter(|_| scene.world.reports_arrive());
         let Some(streamer) = writer else {
             // No heartbeat comes any more, so the operator's own timers count again.
@@ -85,8 +94,9 @@ impl Operator {
         if !std::mem::replace(&mut self.channel.reachable, true) {
             // A new process writes at once; one that could not write tries again within half a minute.
             let pause = (noise(signature, now as u64) % (30 * SECOND as u64)) as Ms;
-            let known = self.status.streamer.as_ref().is_some_and(|report| report.pod_uid == report::uid(streamer.uid));
-            self.channel.due = Some(now + if known { pause } else { SECOND });
+            let waits = std::mem::take(&mut self.channel.cut) && streamer.uid == self.channel.writer;
+            self.channel.due = Some(now + if waits { pause } else { SECOND });
+            self.channel.writer = streamer.uid;
         } else if signature != self.channel.signature {
             self.channel.due.get_or_insert(now.max(self.channel.written + COALESCE));
         }
@@ -111,11 +121,13 @@ impl Operator {
         let beats = (now - delay - self.channel.written).div_euclid(interval);
         if beats > 0 && self.status.streamer.is_some() {
             self.channel.written += beats * interval;
-            self.receive(self.channel.written + delay, report::build(streamer, scene.world, self.channel.written));
+            let written = self.channel.written;
+            self.receive(written + delay, written, report::build(streamer, scene.world, written));
         }
     }
 
-    fn receive(&mut self, arrived: Ms, report: StreamerStatus) {
+    fn receive(&mut self, arrived: Ms, written: Ms, report: StreamerStatus) {
+        self.known = written;
         if self.runs {
             self.received = arrived;
             if self.confirmed_after.is_some_and(|after| arrived > after) {
@@ -158,9 +170,9 @@ impl Operator {
         });
         let decision = decide(&self.view(scene, pod.as_ref(), self.received), stamp(now), &self.policy);
         let decision = self.spoil(decision, now);
-        let seen = self.channel.sent.front().map_or(self.channel.written, |(_, written, _)| *written).min(now);
+        let seen = self.known.min(now);
         self.tell(scene, &decision, now);
-        self.apply(&decision, now);
+        self.apply(&decision, seen, now);
         let deed = decision.delete_pod.as_ref().zip(self.pod).filter(|(uid, pod)| **uid == report::uid(pod.0));
         if let Some((_, (uid, ..))) = deed
             && scene.world.pod.uid == uid
@@ -211,13 +223,13 @@ impl Operator {
         scene.alarms(now, &alarms);
     }
 
-    fn apply(&mut self, decision: &Decision, now: Ms) {
+    fn apply(&mut self, decision: &Decision, seen: Ms, now: Ms) {
         let fresh = decision.action.as_ref().filter(|action| {
             self.status.action.as_ref().is_none_or(|before| before.id != action.id)
                 && action.kind != ActionKind::RollPod
         });
         if let Some(action) = fresh {
-            self.outbox = Some((now + NETWORK, action.clone()));
+            self.outbox = Some((now + NETWORK, seen, action.clone()));
         }
         let status = &mut self.status;
         status.health = Some(decision.health);
@@ -233,10 +245,10 @@ impl Operator {
     }
 
     fn deliver(&mut self, scene: &mut Scene<'_>, now: Ms) {
-        if !scene.world.reports_arrive() || self.outbox.as_ref().is_none_or(|(at, _)| *at > now) {
+        if !scene.world.reports_arrive() || self.outbox.as_ref().is_none_or(|(at, ..)| *at > now) {
             return;
         }
-        let Some((_, action)) = self.outbox.take() else { return };
+        let Some((_, seen, action)) = self.outbox.take() else { return };
         let Some(mut streamer) = scene.streamer.take() else { return };
         if action.pod_uid == report::uid(streamer.uid) {
             let strength = match action.kind {
@@ -248,7 +260,6 @@ impl Operator {
             let all = scene.world.manifest.all();
             let named = scene.world.manifest.of_keys(&action.streams);
             let streams = if action.kind == ActionKind::RestartStreams { named } else { all };
-            let seen = self.channel.written.min(now);
             // What the streamer refuses is no action.
             if strength > Strength::Resubscribe || streamer.can_ask() {
                 *scene.streamer = Some(streamer);
@@ -272,8 +283,8 @@ impl Brain for Operator {
         self.write(scene, now);
         let mut changed = false;
         while self.channel.sent.front().is_some_and(|(arrives, ..)| *arrives <= now) {
-            let Some((arrived, _, report)) = self.channel.sent.pop_front() else { break };
-            self.receive(arrived, *report);
+            let Some((arrived, written, report)) = self.channel.sent.pop_front() else { break };
+            self.receive(arrived, written, *report);
             changed = true;
         }
         if !scene.world.operator_runs() {
@@ -293,7 +304,7 @@ impl Brain for Operator {
         let arrives = self.channel.sent.front().map(|(arrives, ..)| *arrives);
         let mut next = sooner(self.channel.due, arrives);
         if self.channel.reachable {
-            next = sooner(next, self.outbox.as_ref().map(|(at, _)| *at));
+            next = sooner(next, self.outbox.as_ref().map(|(at, ..)| *at));
         }
         if self.runs { sooner(next, self.look_at) } else { next }
     }

@@ -26,6 +26,9 @@ pub struct Oracle {
     buried: usize,
     critical: Vec<u64>,
     alarms: Vec<Alarm>,
+    /// When a stream ticked last that should flow, and the last silence of all of them: from and to.
+    last: Option<Ms>,
+    gap: Option<(Ms, Ms)>,
     /// Since when all streams that should flow are stopped; or since when they are not.
     dark: Option<Ms>,
     light: Ms,
@@ -74,6 +77,13 @@ impl Oracle {
                 }
             }
         }
+        let last = self.last_heard(expected);
+        self.gap = self
+            .last
+            .zip(last)
+            .filter(|(before, last)| last - before >= MINUTE)
+            .map_or(self.gap, |(before, _)| Some((before, now)));
+        self.last = last;
         if self.current != world.active {
             for before in std::mem::replace(&mut self.current, world.active.clone()) {
                 if !self.current.contains(&before) {
@@ -289,13 +299,17 @@ impl Oracle {
             let doubtful = ended.fold(0, |mask, (active, _)| mask | active.blocking);
             members(world.delivering() & world.expected() & !doubtful).filter(ticked).fold(0, |mask, i| mask | 1 << i)
         });
-        let last_heard = |streams: Mask| members(streams).filter_map(|index| self.heard.get(&index).copied()).max();
         let hurting = relevant.iter().fold(0, |mask, active| mask | active.blocking);
-        let in_silence = |at: Ms| last_heard(hurting & world.expected()).is_none_or(|heard| at > heard);
+        let in_silence = |at: Ms| self.last_heard(hurting & world.expected()).is_none_or(|heard| at > heard);
         let again = self.deeds.iter().filter(|(_, at)| in_silence(**at)).map(|(strength, _)| *strength).max();
+        let trading = world.trading();
         let looks = rules::Looks {
             healthy,
-            silent_for: last_heard(world.expected()).map_or(Ms::MAX, |heard| now - heard),
+            matter: if trading == 0 { Mask::MAX } else { trading },
+            silent_for: match self.gap.filter(|(_, to)| seen < *to) {
+                Some((from, _)) => seen - from,
+                None => self.last_heard(world.expected()).map_or(Ms::MAX, |heard| now - heard),
+            },
             tried: self.tried(&relevant).max(again),
             connected: streamer.is_some_and(Streamer::up),
             hung: relevant.iter().any(|active| matches!(active.fault.kind, Kind::Hang { .. }) && active.blocking != 0),
@@ -325,6 +339,10 @@ impl Oracle {
         trace.note(now, || {
             format!("  ACTION {:?} on {} streams: {verdict:?}: {why}", deed.strength, deed.streams.count_ones())
         });
+    }
+
+    fn last_heard(&self, streams: Mask) -> Option<Ms> {
+        members(streams).filter_map(|index| self.heard.get(&index).copied()).max()
     }
 
     /// The weakest action that every fault at hand has seen.

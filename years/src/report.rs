@@ -3,15 +3,15 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use marketstream_crds::{
-    ActionStatus, CommandPort, FarmKind, FarmStatus, GatewayError, LoginStatus, PacingStatus, Restored, SocketStatus,
-    StorageStatus, StreamState, StreamStatus, StreamerStatus, Time, Upstream, UpstreamStatus,
+    ActionStatus, CommandPort, CorruptStatus, FarmKind, FarmStatus, GatewayError, LoginStatus, PacingStatus, Restored,
+    SocketStatus, StorageStatus, StreamState, StreamStatus, StreamerStatus, Time, Upstream, UpstreamStatus,
 };
 
 use crate::{
     clock::{Ms, seconds, stamp},
     market::{House, members},
     streamer::Streamer,
-    world::World,
+    world::{DELAYED, World},
 };
 
 /// Name of a pod's UID.
@@ -33,6 +33,7 @@ pub fn signature(streamer: &Streamer, world: &World) -> u64 {
     for entry in &streamer.entries {
         let error = entry.error.map(|(code, _, at)| (code, at));
         (entry.verdict.state as u8, entry.verdict.session as u8, entry.since, error, entry.restarts).hash(&mut hasher);
+        entry.witness.delayed().is_some().hash(&mut hasher);
     }
     streamer.acknowledged.as_ref().map(|(id, state)| (id, *state as u8)).hash(&mut hasher);
     (streamer.failing_since, streamer.pacing.map(|(until, ..)| until)).hash(&mut hasher);
@@ -72,8 +73,10 @@ pub fn build(streamer: &Streamer, world: &World, at: Ms) -> StreamerStatus {
                     time: time(when),
                     age_seconds: ago(when),
                 }),
-                corrupt: None,
-                delayed: false,
+                corrupt: entry
+                    .corrupt
+                    .map(|tick| CorruptStatus { age_seconds: ago(tick), message: "a tick without a time".to_owned() }),
+                delayed: entry.witness.delayed().is_some() || entry.error.is_some_and(|(code, ..)| code == DELAYED.0),
                 restarts: entry.restarts,
             }
         })

@@ -150,18 +150,24 @@ pub(crate) fn need(active: &Active, world: &World, situation: &Situation, now: M
         Kind::Login => Need::Critical(5 * MINUTE + ROOM),
         Kind::DiskFull | Kind::ApiCut | Kind::NodeLost => Need::Critical(CRITICAL_AFTER + OVERDUE + ROOM),
         Kind::Refused(Refusal::Pacing) => Need::None,
-        Kind::Upstream(_) | Kind::Farm { .. } | Kind::Crash | Kind::Wedged if in_window(now, world, LOOKED) => {
+        Kind::Upstream(_) | Kind::Farm { .. } | Kind::Crash | Kind::Wedged | Kind::NetworkCut
+            if in_window(now, world, LOOKED) =>
+        {
             Need::None
         }
-        Kind::Silent | Kind::Hang { .. } | Kind::Wedged => match active.cure {
+        Kind::Silent | Kind::Corrupt | Kind::Hang { .. } | Kind::Wedged => match active.cure {
             Cure::Deed(Strength::Resubscribe) => {
                 Need::Deed(Strength::Resubscribe, RESTART_AFTER + ROOM + situation.shift)
+            }
+            // No gateway makes such ticks, so no stronger reset is for them.
+            Cure::Deed(_) if situation.session_wide && active.fault.kind == Kind::Corrupt => {
+                Need::Deed(Strength::Reconnect, RESET_AFTER + ROOM + situation.shift)
             }
             Cure::Deed(strength) if situation.session_wide => wide(strength, active, world, situation).unwrap_or(call),
             _ => call,
         },
         Kind::Upstream(_) | Kind::Farm { .. } | Kind::Competing { .. } | Kind::Crash | Kind::IdHeld { .. } => call,
-        Kind::Refused(_) => call,
+        Kind::Refused(_) | Kind::Delayed { .. } | Kind::NetworkCut => call,
         _ => Need::None,
     }
 }
@@ -209,6 +215,8 @@ pub(crate) fn noticed_by(active: &Active, world: &World, situation: &Situation) 
 pub(crate) struct Looks {
     /// Streams that plainly flow.
     pub(crate) healthy: Mask,
+    /// Streams that a reset is for: those that trade, or all while none does.
+    pub(crate) matter: Mask,
     /// For how long nothing that should flow has ticked.
     pub(crate) silent_for: Ms,
     /// The strongest action that was tried against the fault before.
@@ -254,7 +262,7 @@ pub(crate) fn judge(
     now: Ms,
 ) -> (Verdict, &'static str) {
     if deed.strength == Strength::Resubscribe {
-        return resubscription(deed, relevant, looks);
+        return resubscription(deed, relevant, world, looks);
     }
     let login = relevant.iter().any(|active| active.fault.kind == Kind::Login && active.residual.is_none());
     let starts_gateway = deed.strength >= Strength::RestartGateway;
@@ -268,11 +276,12 @@ pub(crate) fn judge(
         return (Verdict::Harmful, "a reset cut healthy streams");
     }
     let alike = |active: &Active| reset_alike(active, world, looks, now);
-    let ends = |active: &&Active| cures(deed, active) && !masked(active, deed, relevant, alike);
+    let stops = |active: &Active| active.blocking & looks.matter;
+    let ends = |active: &&Active| stops(active) != 0 && cures(deed, active) && !masked(active, deed, relevant, alike);
     if let Some(active) = relevant.iter().find(ends) {
         let helps = |weaker: Strength| {
             let others = relevant.iter().filter(|other| other.index != active.index && !other.cure.by(weaker));
-            active.cure.by(weaker) && active.blocking & !others.fold(0, |mask, other| mask | other.blocking) != 0
+            active.cure.by(weaker) && stops(active) & !others.fold(0, |mask, other| mask | other.blocking) != 0
         };
         let cheaper = chain(world).iter().any(|weaker| {
             let possible = looks.connected || *weaker >= Strength::RestartGateway && world.command_port();
@@ -302,12 +311,14 @@ fn unexplained(relevant: &[Active], streams: Mask, alike: impl Fn(&Active) -> bo
     Some(like.iter().any(|active| active.blocking & streams & !explained != 0))
 }
 
-fn resubscription(deed: &Deed, relevant: &[Active], looks: &Looks) -> (Verdict, &'static str) {
+fn resubscription(deed: &Deed, relevant: &[Active], world: &World, looks: &Looks) -> (Verdict, &'static str) {
     if looks.healthy & deed.streams != 0 {
         return (Verdict::Harmful, "a healthy stream was cut");
     }
     let alike = |active: &Active| match active.fault.kind {
-        Kind::Silent | Kind::Farm { .. } | Kind::Hang { .. } | Kind::Competing { told: false } => true,
+        Kind::Silent | Kind::Corrupt | Kind::Farm { .. } | Kind::Hang { .. } | Kind::Competing { told: false } => true,
+        Kind::NetworkCut => true,
+        Kind::Delayed { told: false } if untold(active, world) => true,
         _ => active.residual.is_some(),
     };
     if relevant.iter().any(|active| cures(deed, active) && !masked(active, deed, relevant, alike)) {
@@ -320,6 +331,11 @@ fn resubscription(deed: &Deed, relevant: &[Active], looks: &Looks) -> (Verdict, 
     }
 }
 
+/// Whether a stream that has delayed data only has no market-data line that would tell.
+fn untold(active: &Active, world: &World) -> bool {
+    active.blocking & !world.manifest.lined != 0
+}
+
 /// Whether a fault that a reset does not end looks like one that it does.
 fn reset_alike(active: &Active, world: &World, looks: &Looks, now: Ms) -> bool {
     let dark = looks.silent_for >= RESET_AFTER - MINUTE;
@@ -330,11 +346,12 @@ fn reset_alike(active: &Active, world: &World, looks: &Looks, now: Ms) -> bool {
         _ if world.hung() || looks.hung => true,
         Kind::Upstream(_) if matches!(world.gateway.process, Process::Down(_)) => true,
         Kind::Competing { .. } if displaced => false,
-        Kind::Competing { .. } | Kind::Farm { .. } | Kind::Refused(_) if !world.talks() => true,
+        Kind::Competing { .. } | Kind::Farm { .. } | Kind::Refused(_) | Kind::Delayed { .. } if !world.talks() => true,
+        Kind::Delayed { told: false } if untold(active, world) => dark,
         Kind::Upstream(_) if !active.told => true,
-        Kind::Silent | Kind::Competing { told: false } => dark,
+        Kind::Silent | Kind::Corrupt | Kind::Competing { told: false } => dark,
         Kind::Hang { .. } => true,
-        Kind::Crash | Kind::Wedged | Kind::NodeLost | Kind::DailyRestart | Kind::Login => {
+        Kind::Crash | Kind::Wedged | Kind::NodeLost | Kind::DailyRestart | Kind::Login | Kind::NetworkCut => {
             let long = now - active.residual.unwrap_or(active.fault.begin) >= RESET_AFTER - MINUTE;
             world.manifest.house != House::External && long
         }

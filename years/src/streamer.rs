@@ -5,18 +5,20 @@ mod actions;
 mod hold;
 mod requests;
 mod session;
+mod witness;
 
 use std::collections::BTreeMap;
 
 use hold::Hold;
 use marketstream_crds::{Action, ActionState, FarmState, SocketState, StreamState, Upstream};
 use requests::SPACING;
+use witness::{Own, Shown, Witness, lead};
 
 use crate::{
     clock::{Ms, SECOND, sooner},
     judge::{Seen, Verdict, judge},
     market::{Mask, members},
-    world::World,
+    world::{DELAYED, World},
 };
 
 /// One stream.
@@ -27,10 +29,9 @@ pub(crate) struct Entry {
     first_asked: Option<Ms>,
     asked_at: Ms,
     pub(crate) last_tick: Option<Ms>,
-    /// The last trade that the contract's market-data line told of, whether or not the stream had it.
-    traded: Option<Ms>,
-    /// Until when it was known that nothing had to come.
-    excused: Option<Ms>,
+    /// When a tick came last that cannot be true.
+    pub(crate) corrupt: Option<Ms>,
+    pub(crate) witness: Witness,
     pub(crate) error: Option<(i32, &'static str, Ms)>,
     refused: Option<Ms>,
     refusals: usize,
@@ -67,6 +68,8 @@ pub struct Streamer {
     id_refusals: u32,
     hold: Option<Hold>,
     verify: Option<(Ms, Ms)>,
+    /// When the link to IBKR or a farm came back last.
+    restored: Option<Ms>,
     provoked: bool,
     pending: Option<(String, Mask)>,
 }
@@ -84,8 +87,8 @@ impl Streamer {
             first_asked: None,
             asked_at: Ms::MIN / 2,
             last_tick: None,
-            traded: None,
-            excused: None,
+            corrupt: None,
+            witness: Witness::default(),
             error: None,
             refused: None,
             refusals: 0,
@@ -109,6 +112,7 @@ impl Streamer {
             id_refusals: 0,
             hold: None,
             verify: None,
+            restored: None,
             provoked: false,
             pending: None,
         }
@@ -121,14 +125,25 @@ impl Streamer {
 
     /// Ticks came between two moments in which nothing else happened.
     pub fn listen(&mut self, world: &World, from: Ms, to: Ms) {
-        for index in members(world.trading() & world.sentinels()) {
+        let told = world.sentinels() & world.manifest.lined;
+        for index in members(world.trading()) {
             if let Some(tick) = world.manifest.streams[index].tape.last(from, to) {
-                self.entries[index].traded = Some(tick);
+                self.entries[index].witness.print(tick, told & (1 << index) != 0);
             }
         }
+        self.receive(world, from, to);
+    }
+
+    fn receive(&mut self, world: &World, from: Ms, to: Ms) {
         for index in members(world.delivering()) {
             if let Some(tick) = world.manifest.streams[index].tape.last(from, to) {
                 self.heard(index, tick);
+            }
+        }
+        for index in members(world.corrupt()) {
+            // The first one is enough.
+            if let Some(tick) = world.manifest.streams[index].tape.next(from + 1, to + 1) {
+                self.corrupted(index, tick);
             }
         }
     }
@@ -137,6 +152,7 @@ impl Streamer {
         let entry = &mut self.entries[index];
         entry.last_tick = Some(tick);
         (entry.refused, entry.error, entry.refusals) = (None, None, 0);
+        entry.witness.heard();
         if entry.canary && self.hold.take().is_some() {
             for entry in &mut self.entries {
                 (entry.canary, entry.refusals) = (false, 0);
@@ -151,7 +167,7 @@ impl Streamer {
     pub fn step(&mut self, world: &mut World, now: Ms) {
         if self.probe_fails_at.is_some_and(|at| at <= now) {
             self.probe_fails_at = None;
-            if self.up() && world.hung() {
+            if self.up() && !world.answers() {
                 world.disconnect();
                 self.lost(SocketState::ProbeTimeout, now);
             }
@@ -164,11 +180,7 @@ impl Streamer {
             self.verify_silent(now);
             self.ask(world, now);
         }
-        for index in members(world.delivering()) {
-            if let Some(tick) = world.manifest.streams[index].tape.last(now - 1, now) {
-                self.heard(index, tick);
-            }
-        }
+        self.receive(world, now - 1, now);
         self.failing_since = if world.writable() { None } else { self.failing_since.or(Some(now)) };
         self.pacing = self.pacing.filter(|(until, ..)| *until > now);
         self.judge(world, now);
@@ -177,26 +189,41 @@ impl Streamer {
 
     fn judge(&mut self, world: &World, now: Ms) {
         let held = self.hold.is_some();
-        let (delivering, sentinels) = (world.delivering(), world.sentinels());
+        let away = self.upstream.is_some_and(|(state, ..)| state == Upstream::Down);
+        let may_ask = self.up() && !held && self.pacing.is_none() && !away;
+        let is = |mask: Mask, index: usize| mask & (1 << index) != 0;
+        let (delivering, corrupt, speaks) = (world.delivering(), world.corrupt(), world.sentinels());
+        let (delayed, halted) = (world.delayed(), world.halted());
         for (index, entry) in self.entries.iter_mut().enumerate() {
-            let (stream, bit) = (&world.manifest.streams[index], 1 << index);
+            let stream = &world.manifest.streams[index];
             if accepted_at(entry, held).is_some_and(|at| at <= now) {
                 entry.refused = None;
             }
+            let shown = Shown {
+                lined: is(world.manifest.lined, index),
+                speaks: is(speaks, index),
+                delayed: is(delayed, index),
+                halted: is(halted, index),
+                may_ask,
+            };
             let seen = Seen {
                 first_asked: entry.first_asked,
                 last_tick: entry.last_tick,
                 refused: entry.refused.is_some(),
-                delivering: delivering & bit != 0,
-                sentinel: sentinels & bit != 0,
-                missed: entry
-                    .traded
-                    .is_some_and(|traded| traded > entry.last_tick.max(entry.first_asked).unwrap_or(Ms::MIN)),
-                excused: entry.excused,
-                halted: world.halted() & bit != 0,
+                delivering: is(delivering, index),
+                lead: lead(stream, shown.lined),
             };
-            let verdict =
-                judge(stream, world.bells.session(&world.manifest, index), &world.manifest.spec.recovery, seen, now);
+            let hours = world.bells.session(&world.manifest, index);
+            let verdict = judge(stream, hours, &world.manifest.spec.recovery, seen, now);
+            let (running, first_asked, last_tick) = (entry.running, entry.first_asked, entry.last_tick);
+            let own = Own { running, first_asked, last_tick, restored: self.restored };
+            let mut verdict = entry.witness.refine(stream, verdict, own, shown, now);
+            if entry.running.is_some() && is(corrupt, index) {
+                verdict.due = sooner(verdict.due, stream.tape.next(now + 1, verdict.closes));
+            }
+            if verdict.state == StreamState::Rejected && entry.refused.is_none() && entry.error.is_none() {
+                entry.error = entry.witness.delayed().map(|told| (DELAYED.0, DELAYED.1, told));
+            }
             let opened =
                 entry.verdict.session == marketstream_crds::Session::Closed && verdict.session != entry.verdict.session;
             if opened && !held && entry.refused.is_some() {
@@ -204,9 +231,6 @@ impl Streamer {
             }
             if entry.verdict.state != verdict.state {
                 entry.since = now;
-            }
-            if matches!(verdict.state, StreamState::Quiet | StreamState::Halted) {
-                entry.excused = Some(now);
             }
             entry.verdict = verdict;
         }

@@ -139,6 +139,8 @@ impl Tally {
             sum.faults += kinds.faults;
             sum.detected += kinds.detected;
         }
+        let room = MAX_FINDINGS.saturating_sub(self.findings.len());
+        self.findings.extend(other.findings.iter().take(room).cloned());
         self.detection.extend(&other.detection);
         self.recovery.extend(&other.recovery);
     }

@@ -6,6 +6,7 @@ mod course;
 mod truth;
 
 pub use client::Refused;
+pub(crate) use course::DELAYED;
 
 use crate::{
     clock::{Ms, SECOND, sooner},

@@ -14,6 +14,8 @@ use crate::{
 const AFTER_CANCEL: Ms = 200;
 /// Between two requests for the same stream.
 pub(super) const SPACING: Ms = 15 * SECOND;
+/// After a tick that cannot be true, before the next request; and when that brought another one within a minute.
+const AFTER_CORRUPT: [Ms; 2] = [SECOND, 15 * SECOND];
 /// How long requests pause after they came too fast.
 const COOL_DOWN: Ms = MINUTE;
 
@@ -73,6 +75,16 @@ impl Streamer {
             self.pacing = Some((now + COOL_DOWN, code, text));
         }
         entry.wanted_at = self.hold.is_none().then_some(now + pause);
+    }
+
+    /// A tick came that cannot be true: it is put aside, and the subscription ends.
+    pub(super) fn corrupted(&mut self, index: usize, tick: Ms) {
+        let (entry, held) = (&mut self.entries[index], self.hold.is_some());
+        if entry.running.take().is_none() {
+            return;
+        }
+        let again = entry.corrupt.replace(tick).is_some_and(|before| tick - before < MINUTE);
+        entry.wanted_at = (!held).then_some(tick + AFTER_CORRUPT[usize::from(again)]);
     }
 
     pub(super) fn verify_silent(&mut self, now: Ms) {

@@ -33,16 +33,16 @@ impl Streamer {
                     self.refused(index, code, text, now);
                 }
             }
-            Signal::Closed => self.lost(SocketState::Closed, now),
+            Signal::Closed if self.up() => self.lost(SocketState::Closed, now),
             Signal::Gateway => {
-                if self.up() && world.hung() {
+                if self.up() && !world.answers() {
                     self.probe_fails_at.get_or_insert(now + PROBES);
                 } else if !self.up() {
                     let retry = if world.manifest.house == House::External { 5 * SECOND } else { SECOND / 2 };
                     self.connect_at = Some(self.connect_at.map_or(now + retry, |at| at.min(now + retry)));
                 }
             }
-            Signal::Died | Signal::Born => {}
+            Signal::Closed | Signal::Died | Signal::Born => {}
         }
     }
 
@@ -55,7 +55,7 @@ impl Streamer {
         }
         match code {
             1101 => self.resubscribe(Mask::MAX, now),
-            1102 | 2104 => self.verify = Some((now, now + VERIFY)),
+            1102 | 2104 => (self.verify, self.restored) = (Some((now, now + VERIFY)), Some(now)),
             _ => {}
         }
     }
@@ -69,6 +69,7 @@ impl Streamer {
         self.farms.clear();
         for entry in &mut self.entries {
             (entry.running, entry.wanted_at, entry.canary) = (None, None, false);
+            entry.witness.session_lost();
         }
     }
 

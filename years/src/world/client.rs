@@ -1,6 +1,6 @@
 //! What a client, the command port and Kubernetes can do to the world.
 
-use super::{Signal, World};
+use super::{Signal, World, course::DELAYED};
 use crate::{
     clock::{Ms, SECOND},
     fault::{Kind, Strength},
@@ -28,6 +28,7 @@ impl World {
     /// What it meets instead.
     pub fn connect(&mut self, client_id: i32) -> Result<(), Refused> {
         match () {
+            () if self.cut_off() => Err(Refused::Closed),
             () if self.hung() => Err(Refused::NoHandshake),
             () if !self.gateway.is_up() => Err(Refused::Closed),
             () if self.held.contains(&client_id) => Err(Refused::ClientId),
@@ -80,6 +81,7 @@ impl World {
             match active.fault.kind {
                 Kind::Competing { .. } => return Err(COMPETING),
                 Kind::Refused(refusal) if active.fault.streams & bit != 0 => return Err(refusal.answer(active.index)),
+                Kind::Delayed { .. } if active.fault.streams & bit != 0 => return Err(DELAYED),
                 _ => {}
             }
         }

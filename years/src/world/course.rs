@@ -11,6 +11,9 @@ use crate::{
 };
 
 const TOLD: (i32, &str) = (10197, "No market data during competing live session");
+/// What a subscription is told that has delayed data only.
+pub(crate) const DELAYED: (i32, &str) =
+    (10167, "Requested market data is not subscribed. Displaying delayed market data.");
 
 impl World {
     pub(super) fn begin(&mut self, index: usize, now: Ms) {
@@ -53,7 +56,14 @@ impl World {
                 self.drop_session();
             }
             Kind::IdHeld { .. } => return self.over.push((index, now)),
-            Kind::Silent if fault.cure.by(Strength::Resubscribe) => active.blocking &= self.subscribed,
+            Kind::Silent | Kind::Corrupt if fault.cure.by(Strength::Resubscribe) => {
+                active.blocking &= self.subscribed;
+            }
+            Kind::Delayed { told: true } => {
+                self.tell(self.subscribed & fault.streams, DELAYED);
+                self.subscribed &= !fault.streams;
+            }
+            Kind::NetworkCut => self.signals.push(Signal::Gateway),
             Kind::Refused(refusal) => {
                 self.tell(self.subscribed & fault.streams, refusal.answer(index));
                 self.subscribed &= !fault.streams;
@@ -89,7 +99,12 @@ impl World {
                 self.notice(2104, name);
             }
             Kind::Competing { .. } => left.0 = all,
-            Kind::Refused(_) => left.0 = active.fault.streams & active.blocking,
+            Kind::Refused(_) | Kind::Delayed { .. } => left.0 = active.fault.streams & active.blocking,
+            Kind::NetworkCut => {
+                self.signals.push(Signal::Gateway);
+                // A session that nobody gave up goes on where it was.
+                left = (if self.session { 0 } else { all }, Strength::Reconnect);
+            }
             Kind::Crash | Kind::Wedged | Kind::Login | Kind::IdHeld { .. } => {
                 self.held.clear();
                 left = (all, Strength::Reconnect);

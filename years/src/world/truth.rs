@@ -12,7 +12,19 @@ impl World {
     /// Whether the gateway can tell a client anything.
     #[must_use]
     pub fn talks(&self) -> bool {
-        self.session && !self.hung()
+        self.session && self.answers()
+    }
+
+    /// Whether the gateway answers to whoever reaches it.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        !self.hung() && !self.cut_off()
+    }
+
+    /// Whether nothing passes between the streamer and the gateway.
+    #[must_use]
+    pub fn cut_off(&self) -> bool {
+        self.is(|kind| *kind == Kind::NetworkCut)
     }
 
     pub(super) fn is(&self, like: impl Fn(&Kind) -> bool) -> bool {
@@ -126,11 +138,32 @@ impl World {
         self.trading() & self.subscribed & !self.blocked()
     }
 
+    /// Streams whose ticks reach the streamer and cannot be true.
+    #[must_use]
+    pub fn corrupt(&self) -> Mask {
+        if !self.session || !self.gateway.is_up() {
+            return 0;
+        }
+        let is = |active: &&Active| active.fault.kind == Kind::Corrupt;
+        let (corrupt, others): (Vec<&Active>, Vec<&Active>) = self.active.iter().partition(is);
+        let all = |faults: Vec<&Active>| faults.iter().fold(0, |mask, active| mask | active.blocking);
+        self.trading() & self.subscribed & all(corrupt) & !all(others)
+    }
+
+    /// Contracts of which IBKR has delayed data only, as their market-data lines tell.
+    #[must_use]
+    pub fn delayed(&self) -> Mask {
+        let like = |active: &&Active| active.residual.is_none() && matches!(active.fault.kind, Kind::Delayed { .. });
+        let delayed = self.active.iter().filter(like).fold(0, |mask, active| mask | active.fault.streams);
+        if self.talks() { delayed } else { 0 }
+    }
+
     /// Contracts of which an ordinary market-data line would tell what trades: not those whose farm, link or session
     /// is gone.
     #[must_use]
     pub fn sentinels(&self) -> Mask {
-        let deaf = self.active.iter().filter(|active| active.fault.kind != Kind::Silent);
+        let dead = |kind: &Kind| matches!(kind, Kind::Silent | Kind::Corrupt);
+        let deaf = self.active.iter().filter(|active| !dead(&active.fault.kind));
         if self.session { self.manifest.all() & !deaf.fold(0, |mask, active| mask | active.blocking) } else { 0 }
     }
 
@@ -138,7 +171,7 @@ impl World {
     #[must_use]
     pub fn patience(&self, active: &Active) -> Ms {
         match active.fault.kind {
-            Kind::Refused(Refusal::Entitlement) => HOUR + MINUTE,
+            Kind::Refused(Refusal::Entitlement) | Kind::Delayed { .. } => HOUR + MINUTE,
             Kind::Refused(Refusal::Contract) => 25 * HOUR,
             Kind::Refused(_) => 6 * MINUTE,
             Kind::Competing { .. } => 2 * MINUTE,
