@@ -15,7 +15,7 @@ use marketstream_proto::TickKind;
 use marketstream_streamer::{
     backfill::{
         budget::SPACING,
-        ledger::{Gap, GapState},
+        ledger::{Gap, GapCause, GapState},
         work::MARGIN,
     },
     engine,
@@ -30,6 +30,19 @@ const FILLED: Duration = Duration::from_secs(90);
 
 fn settled(status: &StreamerStatus) -> bool {
     status.gaps.is_some_and(|gaps| gaps.open == 0 && gaps.filled + gaps.approximate + gaps.unfillable > 0)
+}
+
+/// Waits for a gap that is as wanted.
+async fn until_gap(streamer: &Streamer, wanted: impl Fn(&Gap) -> bool) -> Gap {
+    let start = tokio::time::Instant::now();
+    loop {
+        let gaps = streamer.gaps();
+        if let Some(gap) = gaps.iter().find(|gap| wanted(gap)) {
+            return gap.clone();
+        }
+        assert!(start.elapsed() < FILLED, "{gaps:#?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -179,13 +192,67 @@ async fn a_range_over_the_daily_break_is_fetched_on_both_sides() {
     let (from, to) = (at(16).checked_sub(20.seconds()).unwrap(), at(17).checked_add(20.seconds()).unwrap());
     let (from, to) = (from.timestamp().as_second(), to.timestamp().as_second());
     streamer.request(request("mnq", TickType::Last, from, to));
-    streamer.until_within(FILLED, "the range is settled", settled).await;
+    // On a closed day the stream's own begin stays open.
+    let asked_for =
+        |gap: &Gap| gap.cause == GapCause::Requested && !matches!(gap.state, GapState::Open | GapState::Pending);
+    until_gap(&streamer, asked_for).await;
     streamer.stop().await;
     let verdict = gateway.judge(data.path(), from, to).await;
     assert!(verdict.complete(), "{verdict:#?}");
     let seconds: Vec<i64> = stored(data.path()).iter().map(|tick| tick.time_s).collect();
     let sides = (seconds.iter().any(|second| *second < to - 3_600), seconds.iter().any(|second| *second >= to - 20));
     assert_eq!(sides, (true, true), "{seconds:?}");
+}
+
+/// Records, loses the session while history is refused with that error, and returns the gap when it is settled or was
+/// tried.
+async fn with_refused_history(code: i32, text: &str, max_age: &str) -> (Gateway, Streamer, tempfile::TempDir, Gap) {
+    let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
+    let mut spec = spec(json!([sim1(&["Last"])]), &[gateway.port()]);
+    spec.backfill.max_age = max_age.parse().unwrap();
+    let streamer = Streamer::start(data.path());
+    streamer.apply(&spec);
+    streamer.until_flowing().await;
+    gateway.begin(json!({"kind": "reject_history", "scope": {"all": true}, "code": code, "text": text})).await;
+    gateway.close_sockets().await;
+    let gap = until_gap(&streamer, |gap| gap.reason.is_some()).await;
+    (gateway, streamer, data, gap)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ibkr_refuses_for_good_is_unfillable_with_its_words() {
+    for (code, text) in [
+        (354, "Requested market data is not subscribed."),
+        (162, "Historical Market Data Service error message:No market data permissions for PAXOS CRYPTO"),
+        (200, "No security definition has been found for the request"),
+    ] {
+        let (_gateway, streamer, _data, gap) = with_refused_history(code, text, "24h").await;
+        assert_eq!(gap.state, GapState::Unfillable);
+        let reason = gap.reason.unwrap();
+        assert!(reason.contains(text) && reason.contains(&format!("error {code}")), "{reason}");
+        let counted = |status: &StreamerStatus| status.gaps.is_some_and(|gaps| gaps.unfillable == 1 && gaps.open == 0);
+        streamer.until("the status counts it", counted).await;
+        streamer.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gap_older_than_max_age_is_not_asked_for() {
+    let (gateway, streamer, _data, gap) = with_refused_history(162, "nobody asks", "1s").await;
+    assert_eq!((gap.state, gap.reason.as_deref()), (GapState::Unfillable, Some("older than spec.backfill.maxAge")));
+    streamer.stop().await;
+    assert!(gateway.requests("history").await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_that_passes_is_followed_by_another_attempt() {
+    let text = "Historical Market Data Service error message:HMDS connection attempt failed. Connection will be re-attempted...";
+    let (gateway, streamer, _data, gap) = with_refused_history(162, text, "24h").await;
+    assert_eq!((gap.state, gap.attempts), (GapState::Pending, 1));
+    gateway.end_faults().await;
+    let filled = |status: &StreamerStatus| status.gaps.is_some_and(|gaps| gaps.open == 0 && gaps.filled == 1);
+    streamer.until_within(FILLED, "the second attempt", filled).await;
+    streamer.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

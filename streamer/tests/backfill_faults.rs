@@ -21,6 +21,9 @@ use serde_json::{Value, json};
 /// Longest wait for one step of one case, with all others on the same machine.
 const PATIENT: Duration = Duration::from_secs(120);
 
+/// How long the gateway's own restart takes, seconds.
+const RESTART_S: u32 = 4;
+
 const STREAMS: [&str; 2] = ["sim1/Last", "sim1/BidAsk"];
 
 /// A gateway and a streamer that records from it.
@@ -160,6 +163,33 @@ fn cases() -> Vec<Case> {
             scene.gateway.post("/upstream", json!({"up": true, "data": "kept"})).await;
             scene
         }),
+        case("link lost, and a lie that data were kept", Costs::Ticks, async |scene: Scene| {
+            scene.gateway.post("/upstream", json!({"up": false})).await;
+            scene.until_silent().await;
+            scene.gateway.post("/upstream", json!({"up": true, "data": "lying"})).await;
+            scene
+        }),
+        case("a farm down and up", Costs::Ticks, async |scene: Scene| {
+            scene.gateway.post("/farms/usfarm", json!({"link": "down"})).await;
+            scene.until_silent().await;
+            scene.gateway.post("/farms/usfarm", json!({"link": "up"})).await;
+            scene
+        }),
+        case("a crash and a new start of the gateway", Costs::Ticks, async |mut scene: Scene| {
+            let Scene { gateway, streamer, .. } = scene;
+            let down = async || {
+                streamer.until_within(PATIENT, "the session is down", |status| status.socket.down_seconds > 1.5).await;
+            };
+            scene.gateway = gateway.restart(down).await;
+            scene.streamer = streamer;
+            scene
+        }),
+        case("IBC's restart", Costs::Ticks, async |scene: Scene| {
+            // It comes at the next whole minute, which is why the patience is longer than that.
+            scene.gateway.post("/ibc/RESTART", json!(null)).await;
+            scene.until_down().await;
+            scene
+        }),
         case("link lost, data lost", Costs::Ticks, async |scene: Scene| {
             scene.gateway.post("/upstream", json!({"up": false})).await;
             scene.until_silent().await;
@@ -171,7 +201,8 @@ fn cases() -> Vec<Case> {
 
 /// Records trades and quotes through the fault, waits until the gaps are settled, and judges all seconds.
 async fn run(name: &'static str, costs: Costs, act: Act) {
-    let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
+    let gateway = Gateway::start_with(|config| config.life.restart_s = RESTART_S).await;
+    let data = tempfile::tempdir().unwrap();
     let spec = spec(json!([sim1(&["Last", "BidAsk"])]), &[gateway.port()]);
     let streamer = Streamer::start(data.path());
     let scene = Scene { gateway, streamer, spec };

@@ -238,6 +238,17 @@ impl FaultBook {
     pub fn line_refusal(&self, stream: Stream) -> Option<Refusal> {
         self.faults().find_map(|fault| rejection(fault, stream))
     }
+
+    /// The answer to a question about a stream's past, when a fault makes one.
+    #[must_use]
+    pub fn history_refusal(&self, stream: Stream) -> Option<Refusal> {
+        self.faults().find_map(|fault| match fault {
+            Fault::RejectHistory { scope, code, text } if scope.covers(stream) => {
+                Some(Refusal { code: *code, text: text.clone() })
+            }
+            _ => None,
+        })
+    }
 }
 
 fn rejection(fault: &Fault, stream: Stream) -> Option<Refusal> {

@@ -96,6 +96,12 @@ pub const KINDS: &[FaultKind] = &[
         &[SCOPE, needed("code", "a number"), needed("text", "a text")],
         "new requests get that error",
     ),
+    lasting(
+        "reject_history",
+        false,
+        &[SCOPE, needed("code", "a number"), needed("text", "a text")],
+        "questions about these streams' past get that error; trades are those of Last",
+    ),
     lasting("client_id_in_use", true, &[needed("client_id", "a number")], "error 326 for that id"),
     once(
         "lose_subscriptions",

@@ -80,6 +80,15 @@ pub enum Fault {
         /// Error text.
         text: String,
     },
+    /// Questions to the history are refused.
+    RejectHistory {
+        /// Of which streams.
+        scope: Scope,
+        /// Error code.
+        code: i32,
+        /// Error text.
+        text: String,
+    },
     /// A client id counts as taken.
     ClientIdInUse {
         /// The id.

@@ -82,6 +82,11 @@ impl Fault {
                 code: fields.required("code")?,
                 text: fields.required("text")?,
             },
+            "reject_history" => Self::RejectHistory {
+                scope: scope(&mut fields)?,
+                code: fields.required("code")?,
+                text: fields.required("text")?,
+            },
             "client_id_in_use" => Self::ClientIdInUse { client_id: fields.required("client_id")? },
             "lose_subscriptions" => Self::LoseSubscriptions {
                 scope: scope(&mut fields)?,

@@ -23,6 +23,7 @@ fn every_fault_reads_back_as_written() {
         json!({"kind": "hang"}),
         json!({"kind": "competing"}),
         json!({"kind": "reject", "scope": {"con_id": 5}, "code": 354, "text": "no"}),
+        json!({"kind": "reject_history", "scope": {"con_id": 5, "tick": "Last"}, "code": 162, "text": "no"}),
         json!({"kind": "client_id_in_use", "client_id": 851}),
     ] {
         let fault = Fault::from_json(&value).unwrap();

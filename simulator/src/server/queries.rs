@@ -11,8 +11,8 @@ use crate::history::bars::{self, BarsQuestion, Show};
 use crate::history::truth::SecondTruth;
 use crate::history::{self, Archive, HistoryConfig, Question, SettingError, What};
 use crate::journal::requests::Event;
-use crate::market::Market;
 use crate::market::tick::{Body, Tick};
+use crate::market::{Market, Stream};
 use crate::market_data::{Feed, KeptUp};
 use crate::wire::answer::{Answer, HistoricalBars};
 use crate::wire::{pb, tick};
@@ -37,11 +37,11 @@ pub(super) enum Wanted {
 }
 
 impl Wanted {
-    /// IBKR's contract id.
-    pub(super) fn con_id(&self) -> i32 {
+    /// The live ticks whose past it is.
+    pub(super) fn stream(&self) -> Stream {
         match self {
-            Self::Ticks(question) => question.con_id,
-            Self::Bars(question) => question.con_id,
+            Self::Ticks(question) => Stream { con_id: question.con_id, tick: question.what.live() },
+            Self::Bars(question) => Stream { con_id: question.con_id, tick: question.show.live() },
         }
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub const MAX_GAPS: usize = 2_000;
 
 /// Attempts before a gap is given up.
-const MAX_ATTEMPTS: u32 = 5;
+pub const MAX_ATTEMPTS: u32 = 5;
 
 /// Why ticks may be missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,12 +9,15 @@ use std::{
 use ibapi::{Client, contracts::Contract};
 use jiff::Timestamp;
 use marketstream_proto::{TickKind, TickMessage};
-use marketstream_recovery::hours::{SessionState, TradingHours};
+use marketstream_recovery::{
+    codes::{ErrorClass, classify},
+    hours::{SessionState, TradingHours},
+};
 
 use super::{
     budget::Budget,
     fetch::{self, FetchError},
-    ledger::{Gap, Outcome, Recorded},
+    ledger::{Gap, MAX_ATTEMPTS, Outcome, Recorded},
     merge::{merge, second},
     pages::{Pages, Step},
     store::Files,
@@ -113,16 +116,55 @@ pub async fn fill(
         let stored = files.read(stream, &wide)?;
         let merged = merge(&range, MARGIN, &stored, &ticks);
         files.add(stream, &merged.add)?;
-        Ok(merged)
+        Ok((merged, Reach::of(before, &stored, &ticks)))
     });
     match (stored.await, ended) {
         (Err(error), _) => Outcome::Failed(error.to_string()),
-        (Ok(merged), None) => Outcome::Fetched { added: merged.add.len() as u64, agreement: merged.agreement },
-        (Ok(_), Some(Ended::Error(FetchError::Refused(code, text)))) => {
-            Outcome::Unfillable(format!("IBKR's history: error {code}: {text}"))
+        (Ok((_, Reach::Nothing { known: false })), None) => Outcome::Unfillable(NOTHING.to_owned()),
+        (Ok((_, Reach::Nothing { known: true })), None) => Outcome::Failed(NOTHING.to_owned()),
+        // The last attempt has to do with what there is.
+        (Ok((_, Reach::Until(second))), None) if gap.attempts + 1 < MAX_ATTEMPTS => {
+            Outcome::Failed(format!("IBKR's history goes only to second {second}, and the gap to {before}"))
         }
+        (Ok((merged, _)), None) => Outcome::Fetched { added: merged.add.len() as u64, agreement: merged.agreement },
+        (Ok(_), Some(Ended::Error(FetchError::Refused(code, text)))) => refused_by_ibkr(code, &text),
         (Ok(_), Some(Ended::Error(error))) => Outcome::Failed(error.to_string()),
         (Ok(_), Some(Ended::Stuck(from))) => Outcome::Failed(format!("history does not go on from second {from}")),
+    }
+}
+
+/// Said of a range that history knows nothing of.
+const NOTHING: &str = "IBKR's history has no tick of this time";
+
+/// How far history has come: it lags by seconds to minutes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// To the end of the gap, as far as what was recorded there can tell.
+    Whole,
+    /// Not to the end: this is the second of its last tick.
+    Until(i64),
+    /// It has no tick at all; `known` says whether there was one.
+    Nothing { known: bool },
+}
+
+impl Reach {
+    /// Of a gap that ends with second `before`, by what is stored and what came from history, the margins included.
+    fn of(before: i64, stored: &[TickMessage], ticks: &[TickMessage]) -> Self {
+        match ticks.iter().map(second).max() {
+            None => Self::Nothing { known: !stored.is_empty() },
+            Some(last) if last < before && stored.iter().any(|tick| second(tick) >= before) => Self::Until(last),
+            Some(_) => Self::Whole,
+        }
+    }
+}
+
+/// What IBKR will say again, however often it is asked, and what may pass: a farm that is out of reach, a query that was
+/// cut off.
+fn refused_by_ibkr(code: i32, text: &str) -> Outcome {
+    let reason = format!("IBKR's history: error {code}: {text}");
+    match classify(code, text) {
+        ErrorClass::NotEntitled | ErrorClass::ContractInvalid => Outcome::Unfillable(reason),
+        _ => Outcome::Failed(reason),
     }
 }
 
@@ -179,3 +221,7 @@ async fn blocking<R: Send + 'static>(
     let files = files.clone();
     tokio::task::spawn_blocking(move || work(&files)).await.map_err(std::io::Error::other)?
 }
+
+#[cfg(test)]
+#[path = "work_tests.rs"]
+mod tests;

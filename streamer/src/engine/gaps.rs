@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use marketstream_crds::{TickType, stream_key};
+use marketstream_crds::{FarmKind, FarmState, TickType, stream_key};
 use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -150,8 +150,7 @@ impl Engine {
     pub(super) fn fill_if_due(&mut self, now: Now) -> Option<Duration> {
         let client = self.client()?.clone();
         let backfill = &self.spec.as_ref()?.backfill;
-        let busy = self.gaps.filling.is_some() || self.hold.is_some() || self.cooldown_lasts(now);
-        if busy || !backfill.enabled {
+        if self.gaps.filling.is_some() || self.history_pauses(now) || !backfill.enabled {
             return None;
         }
         let (now_ms, lag_ms) = (now.wall.as_millisecond(), self.tools.backfill_lag.as_millis() as i64);
@@ -180,8 +179,13 @@ impl Engine {
         None
     }
 
-    fn cooldown_lasts(&self, now: Now) -> bool {
-        self.cooldown.as_ref().is_some_and(|cooldown| cooldown.until > now.mono)
+    /// Whether history is not asked now: it could not answer, or would say what passes.
+    pub(super) fn history_pauses(&self, now: Now) -> bool {
+        self.hold.is_some()
+            || self.cooldown.as_ref().is_some_and(|cooldown| cooldown.until > now.mono)
+            || self.link.is_down()
+            || self.link.any(FarmKind::History, FarmState::Broken)
+            || self.link.any(FarmKind::Definitions, FarmState::Broken)
     }
 
     /// Why a gap is not to be filled at all.

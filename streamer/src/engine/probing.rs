@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use marketstream_crds::{FarmKind, FarmState};
 use marketstream_recovery::codes::{ErrorClass, classify};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -45,11 +44,7 @@ impl Engine {
     /// Asks about one silent stream, if it is time.
     pub(super) fn probe_if_due(&mut self, now: Now) {
         let (Some(client), Some(spec)) = (self.client().cloned(), self.spec.as_ref()) else { return };
-        let paused = self.hold.is_some()
-            || self.cooldown.as_ref().is_some_and(|cooldown| cooldown.until > now.mono)
-            || self.link.is_down()
-            || self.link.any(FarmKind::History, FarmState::Broken);
-        if paused || self.probing.under_way.is_some() {
+        if self.history_pauses(now) || self.probing.under_way.is_some() {
             return;
         }
         let (_, allowed) = shares(u32::try_from(spec.backfill.requests_per_10_minutes).unwrap_or(1));

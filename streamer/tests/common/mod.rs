@@ -46,6 +46,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub struct Gateway {
     pub simulator: Simulator,
+    config: Config,
     _state: TempDir,
 }
 
@@ -58,8 +59,18 @@ impl Gateway {
         let state = tempfile::tempdir().unwrap();
         let mut config = Config::local(state.path());
         change(&mut config);
-        let simulator = Simulator::start(config).await.unwrap();
-        Self { simulator, _state: state }
+        let simulator = Simulator::start(config.clone()).await.unwrap();
+        Self { simulator, config, _state: state }
+    }
+
+    /// The process ends, `meanwhile` happens, and it starts again on the same ports and state.
+    pub async fn restart(self, meanwhile: impl AsyncFnOnce()) -> Self {
+        let Self { simulator, config, _state } = self;
+        let config = Config { api: simulator.api_addr(), admin: simulator.admin_addr(), ..config };
+        simulator.shutdown().await;
+        meanwhile().await;
+        let simulator = Simulator::start(config.clone()).await.unwrap();
+        Self { simulator, config, _state }
     }
 
     pub fn port(&self) -> u16 {

@@ -116,7 +116,9 @@ impl Show {
         }
     }
 
-    pub(super) fn live(self) -> TickType {
+    /// The live ticks that they are made of.
+    #[must_use]
+    pub fn live(self) -> TickType {
         match self {
             Self::Trades | Self::Schedule => TickType::Last,
             Self::Midpoint => TickType::MidPoint,

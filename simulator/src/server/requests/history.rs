@@ -88,15 +88,16 @@ impl Call<'_> {
             let text = "Duplicate ticker ID for API historical data query".to_owned();
             return self.error(state, req_id, Refusal { code: 386, text });
         }
-        let admitted = self.line(state, Line::History);
-        if let Err(refusal) = admitted.and_then(|()| self.reaches(state, Wants::History, what.con_id())) {
+        let stream = what.stream();
+        let admitted =
+            self.line(state, Line::History).and_then(|()| self.reaches(state, Wants::History, stream.con_id));
+        if let Err(refusal) = admitted.and_then(|()| state.faults.history_refusal(stream).map_or(Ok(()), Err)) {
             return self.error(state, req_id, refusal);
         }
         let Some(session) = state.sessions.get_mut(&self.number) else { return };
         session.queries.insert(req_id, Query { what, asked_us: self.now_us, history, begun: false });
         self.core.asked.notify_one();
-        let con_id = what.con_id();
-        self.log(state, Event::History { req_id, con_id, what: name.to_owned() });
+        self.log(state, Event::History { req_id, con_id: stream.con_id, what: name.to_owned() });
     }
 }
 
