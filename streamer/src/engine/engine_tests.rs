@@ -4,6 +4,7 @@ use marketstream_crds::{StreamState, Upstream};
 use serde_json::json;
 
 use super::{stream::Origin, *};
+use crate::backfill::ledger::{GapCause, GapState};
 use crate::session::details::Resolved;
 use crate::{
     recorder::Recorder,
@@ -255,6 +256,69 @@ async fn what_the_disk_has_lost_is_a_gap_and_what_it_has_not_taken_is_one_after_
     bench.engine.gaps.finish(now).await;
     let again = brief(&gaps::Book::open_dir(bench.engine.tools.store.data_dir(), now));
     assert_eq!(again[1], ("9".to_owned(), Some(70), GapCause::Unwritten, GapState::Open));
+}
+
+/// A stream that has ticked at 100 s, and its contract's line.
+fn silent_since_100_s(bench: &mut Bench) -> (StreamKey, Now) {
+    let at = Now { mono: Duration::from_secs(100), ..bench.engine.now() };
+    let task = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(std::future::pending()));
+    let stream = bench.stream("a/Last");
+    stream.start(1, task, at.mono);
+    stream.pulse.at_second(at.wall.as_second());
+    stream.pulse.beat(at);
+    bench.engine.lines.get_mut("a").unwrap().pretend(Duration::from_secs(50));
+    bench.line_speaks(90);
+    let key = bench.engine.streams.keys().find(|key| key.to_string() == "a/Last").cloned().unwrap();
+    (key, at)
+}
+
+impl Bench {
+    fn line_speaks(&mut self, second: u64) {
+        let mut seen = self.engine.lines["a"].seen.lock();
+        seen.since.get_or_insert(Duration::from_secs(second));
+        seen.last_frame = Some(Duration::from_secs(second));
+    }
+
+    /// The state at that second, and whether a gap is open.
+    fn judged(&mut self, key: &StreamKey, at: Now, second: u64) -> (StreamState, bool) {
+        self.engine.judge(Now { mono: Duration::from_secs(second), ..at });
+        let open = self.engine.gaps.is_open(gaps::recorded(&self.engine.contracts, key).unwrap());
+        (self.engine.streams[key].verdict.state, open)
+    }
+}
+
+#[tokio::test]
+async fn a_silence_is_witnessed_only_while_the_line_speaks() {
+    use StreamState::{Flowing, Quiet, Stale};
+    let mut bench = Bench::new();
+    let (key, at) = silent_since_100_s(&mut bench);
+    // It goes on speaking: nothing traded.
+    for (second, expected) in [(155, (Flowing, false)), (161, (Quiet, false)), (190, (Quiet, false))] {
+        bench.line_speaks(second - 20);
+        assert_eq!(bench.judged(&key, at, second), expected, "{second}");
+    }
+    // Its last word was at 170 s: from 200 s on nobody knows, and from 230 s on it is stale.
+    assert_eq!(bench.judged(&key, at, 199), (Quiet, false));
+    assert_eq!(bench.judged(&key, at, 200), (Quiet, true));
+    assert_eq!(bench.judged(&key, at, 231), (Stale, true));
+}
+
+#[tokio::test]
+async fn a_line_that_spoke_early_and_died_with_its_stream_hides_no_loss() {
+    for (last_word, witnessed) in [(103, false), (110, false), (130, false), (132, true), (160, true)] {
+        let mut bench = Bench::new();
+        let (key, at) = silent_since_100_s(&mut bench);
+        bench.line_speaks(last_word);
+        let quiet = bench.judged(&key, at, 161);
+        assert_eq!(quiet, (StreamState::Quiet, !witnessed), "last word at {last_word} s");
+        // Both are back: what was lost in between is asked of history.
+        let back = Now { mono: Duration::from_secs(165), ..at };
+        bench.stream("a/Last").pulse.beat(back);
+        bench.engine.ticked(&key, back);
+        let gaps = bench.engine.gaps.published().0.gaps().to_vec();
+        assert_eq!(gaps.iter().filter(|gap| gap.cause == GapCause::Silence).count(), usize::from(!witnessed));
+        assert!(gaps.iter().all(|gap| gap.state == GapState::Pending && gap.after == Some(at.wall.as_second())));
+    }
 }
 
 #[tokio::test]

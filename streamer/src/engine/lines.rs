@@ -52,6 +52,13 @@ impl LineEntry {
         Self { seen: Shared::default(), refused: None, wish, running: None, wanted_at: now, refusals: 0 }
     }
 
+    /// Runs without a gateway.
+    #[cfg(test)]
+    pub fn pretend(&mut self, asked: Duration) {
+        let task = AbortOnDropHandle::new(tokio::spawn(std::future::pending()));
+        self.running = Some(Running { serial: 0, asked, con_id: 0, _task: task });
+    }
+
     pub fn is_running(&self) -> bool {
         self.running.is_some()
     }

@@ -93,14 +93,15 @@ pub fn refine(
     (Verdict { state, counted_from, ..verdict }, doubt)
 }
 
-/// Whether anybody has shown anything since the stream's last tick. A line that fell silent together with its stream has
-/// not, even while its last word is young enough to count: both may have been cut off.
-pub fn is_witnessed(stream: &StreamEntry, witnesses: &Witnesses<'_>, patience: Duration) -> bool {
+/// Whether somebody watched while the stream was silent. A line that fell silent together with its stream did not, even
+/// while its last word is young enough to count: both may have been cut off. Nor did one for longer than half of
+/// `patience` after its last word, for what was cut off then may come back before it counts as stale.
+pub fn is_witnessed(stream: &StreamEntry, witnesses: &Witnesses<'_>, patience: Duration, now: Duration) -> bool {
     // What was lost before the first tick is another gap.
     let Some(last) = stream.pulse.last_tick() else { return true };
     let shown = witnesses.line.and_then(|line| line.seen.lock().last_frame);
     let asked = witnesses.answer.map(|answer| answer.asked);
-    shown.max(asked).is_some_and(|at| at > last + settle(patience))
+    shown.max(asked).is_some_and(|at| at > last + settle(patience) && now < at + patience / 2)
 }
 
 /// Since when the stream could have ticked and has not, on the monotonic clock and as IBKR's second. `None` while it is

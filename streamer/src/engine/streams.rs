@@ -258,18 +258,18 @@ impl Engine {
                 let from = stream.verdict.state;
                 tracing::info!(stream = %key, ?from, to = ?verdict.state, "stream {:?}", verdict.state);
                 stream.since = now.wall;
-                // A silence that ends by itself may have swallowed ticks: history tells.
-                let doubtful = match verdict.state {
-                    StreamState::Stale => true,
-                    StreamState::Quiet => !is_witnessed(stream, &witnesses, stale_after),
-                    _ => false,
-                };
-                if doubtful
-                    && !stream.overflow
-                    && let Some(recorded) = recorded(&self.contracts, key)
-                {
-                    self.gaps.open(&key.contract, recorded, stream.pulse.last_second(), GapCause::Silence);
-                }
+            }
+            // A silence that ends by itself may have swallowed ticks: history tells.
+            let doubtful = match verdict.state {
+                StreamState::Stale => true,
+                StreamState::Quiet => !is_witnessed(stream, &witnesses, stale_after, now.mono),
+                _ => false,
+            };
+            if doubtful
+                && !stream.overflow
+                && let Some(recorded) = recorded(&self.contracts, key)
+            {
+                self.gaps.open(&key.contract, recorded, stream.pulse.last_second(), GapCause::Silence);
             }
             stream.verdict = verdict;
             // In these states a tick changes nothing; a closed session is left by the calendar only.
