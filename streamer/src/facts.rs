@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use crate::{
     backfill::ledger::Ledger,
     clock::{Clock, Now},
+    drift::Drift,
     gateway::Gateway,
     live::Hub,
     notices::Link,
@@ -250,6 +251,8 @@ pub struct Counters {
     pub reconnects: AtomicU64,
     /// The last answered probe's round trip, in microseconds.
     pub probe_micros: AtomicU64,
+    /// This machine's clock against IBKR's.
+    pub drift: Drift,
     /// When the last notice came, in monotonic microseconds.
     pub notice_mono: AtomicU64,
     /// Frames that the client library dropped because a subscription did not keep up.

@@ -13,6 +13,7 @@ pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod disk;
+pub mod drift;
 pub mod engine;
 pub mod facts;
 pub mod flow;

@@ -7,7 +7,9 @@ mod common;
 use std::time::Duration;
 
 use common::*;
+use jiff::SignedDuration;
 use marketstream_crds::{ActionKind, ActionState, MarketStreamSpec, SocketState, StreamState};
+use marketstream_streamer::{clock::Clock, drift::Verdict};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -190,6 +192,25 @@ async fn a_refused_stream_keeps_the_gateways_words_and_the_others_flow() {
     streamer.until("the other stream", |status| status.flowing == 1).await;
     let error = streamer.stream("sim1/Last").error.unwrap();
     assert_eq!((error.code, error.message.as_str()), (354, text));
+    streamer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_drift_of_the_clocks_is_measured() {
+    const AHEAD_S: f64 = 3.0;
+    let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
+    let streamer = Streamer::start_by(Clock::ahead_by(SignedDuration::from_secs(AHEAD_S as i64)), data.path());
+    streamer.apply(&spec(json!([sim1(&["BidAsk"])]), &[gateway.port()]));
+    streamer.until_flowing().await;
+    let facts = streamer.facts();
+    let drift = &facts.counters.drift;
+    until("the gateway told its time", async || drift.gateway(facts.clock.mono()).is_some()).await;
+    let sample = drift.gateway(facts.clock.mono()).unwrap();
+    // However slow this machine is, the truth lies within the precision that is told.
+    assert!((sample.drift - AHEAD_S).abs() <= sample.precision, "{sample:?}");
+    let least = drift.least_delay().unwrap();
+    assert!(least >= AHEAD_S, "no tick is older than its second: {least}");
+    assert_eq!(drift.verdict(facts.clock.mono()), Verdict::Far);
     streamer.stop().await;
 }
 

@@ -1,13 +1,15 @@
 //! `/health` and `/system/health` with ib-stream's field names, and with what is true.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use marketstream_crds::{StorageStatus, StreamState};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{MAX_READERS, STILL_BOUND, Served};
 use crate::{
     clock::Now,
+    drift::{Drift, Verdict},
     facts::{Recovery, Snapshot, StreamFacts},
     flow::Flow,
 };
@@ -42,6 +44,48 @@ impl Status {
     }
 }
 
+/// ib-stream's `time_sync`: its only time server is the gateway.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TimeSync {
+    #[serde(rename = "status", serialize_with = "word")]
+    verdict: Verdict,
+    message: String,
+    drift_ms: Option<f64>,
+    precision_ms: Option<f64>,
+    servers_available: u8,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+fn word<S: serde::Serializer>(verdict: &Verdict, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(verdict.as_str())
+}
+
+impl TimeSync {
+    /// What is known at `now` on the monotonic clock.
+    fn of(drift: &Drift, now: Duration) -> Self {
+        let ms = |seconds: f64| (seconds * 1e6).round() / 1e3;
+        let sample = drift.gateway(now);
+        let told = sample.map(|sample| {
+            let (off, precision) = (ms(sample.drift), ms(sample.precision));
+            format!("this machine's clock is {off} ms ahead of the gateway's, right to {precision} ms")
+        });
+        let early = drift.least_delay().filter(|least| *least < 0.0);
+        let early = early.map(|least| format!("ticks came {} ms before IBKR's second of them", ms(-least)));
+        let said: Vec<String> = told.into_iter().chain(early).collect();
+        Self {
+            verdict: drift.verdict(now),
+            message: if said.is_empty() {
+                "the gateway was not asked for its time lately".to_owned()
+            } else {
+                said.join("; ")
+            },
+            drift_ms: sample.map(|sample| ms(sample.drift)),
+            precision_ms: sample.map(|sample| ms(sample.precision)),
+            servers_available: sample.is_some().into(),
+        }
+    }
+}
+
 /// All that the health endpoints tell, at one moment.
 pub struct Picture {
     /// The worst that is true.
@@ -62,6 +106,8 @@ pub struct Picture {
     pub streams: Vec<StreamFacts>,
     /// The data volume.
     pub storage: StorageStatus,
+    /// This machine's clock.
+    pub time: TimeSync,
     /// Live streams that are being read.
     pub readers: usize,
 }
@@ -74,7 +120,9 @@ impl Picture {
             served.view.hearts.iter().filter(|(_, heart)| heart.still() > STILL_BOUND).map(|(name, _)| *name).collect();
         let (session, storage) = (facts.session.borrow().clone(), facts.storage.borrow().clone());
         let recovery = facts.recovery.borrow().clone();
-        Self::new(session, storage, &recovery, &still, facts.clock.now(), served.live_readers())
+        let now = facts.clock.now();
+        let time = TimeSync::of(&facts.counters.drift, now.mono);
+        Self::new(session, storage, &recovery, &still, time, now, served.live_readers())
     }
 
     fn new(
@@ -82,6 +130,7 @@ impl Picture {
         storage: StorageStatus,
         recovery: &Recovery,
         still: &[&str],
+        time: TimeSync,
         now: Now,
         readers: usize,
     ) -> Self {
@@ -92,6 +141,9 @@ impl Picture {
         let mut findings = findings(&session, &storage, recovery);
         for name in still {
             findings.push((Status::Degraded, format!("the {name} loop stands still, so the rest may be out of date")));
+        }
+        if time.verdict == Verdict::Far {
+            findings.push((Status::Warning, time.message.clone()));
         }
         findings.sort_by_key(|(status, _)| std::cmp::Reverse(*status));
         Self {
@@ -104,6 +156,7 @@ impl Picture {
             session,
             streams,
             storage,
+            time,
             readers,
         }
     }
@@ -232,14 +285,7 @@ pub fn system(picture: &Picture) -> Value {
             SERVICE: {
                 "status": picture.status.as_str(),
                 "tws_connected": picture.connected,
-                // What keeps this machine's clock is not this program's business; the probe's answer has whole seconds.
-                "time_sync": {
-                    "status": "unknown",
-                    "message": "the machine's clock is not compared with a time server",
-                    "drift_ms": null,
-                    "precision_ms": null,
-                    "servers_available": 0,
-                },
+                "time_sync": picture.time,
             },
         },
         "storage": {"status": storage},

@@ -5,6 +5,7 @@ use marketstream_crds::Session;
 use super::{super::background, *};
 use crate::{
     clock::Clock,
+    drift::Sample,
     facts::ContractFacts,
     seal::instruments::{Instrument, Session as TradingSession},
     test_support::{error, snapshot, stream},
@@ -18,7 +19,8 @@ const GOLDEN: &str = include_str!("../../tests/fixtures/health.json");
 
 fn picture(session: Snapshot, storage: StorageStatus, recovery: &Recovery) -> Picture {
     let now = Clock::start().now();
-    Picture::new(session.into(), storage, recovery, &[], now, 0)
+    let time = TimeSync::of(&Drift::default(), now.mono);
+    Picture::new(session.into(), storage, recovery, &[], time, now, 0)
 }
 
 fn writable() -> StorageStatus {
@@ -188,7 +190,8 @@ fn hours_requests_and_retention_are_told_when_they_are_known() {
 fn a_loop_that_stands_still_is_no_health() {
     let session = snapshot(true, vec![stream("mnq", StreamState::Flowing)]);
     let now = Clock::start().now();
-    let picture = Picture::new(session.into(), writable(), &at_level(0), &["session"], now, 0);
+    let time = TimeSync::of(&Drift::default(), now.mono);
+    let picture = Picture::new(session.into(), writable(), &at_level(0), &["session"], time, now, 0);
     assert_eq!(picture.status, Status::Degraded);
     assert!(picture.issues[0].contains("the session loop stands still"), "{:?}", picture.issues);
 }
@@ -205,4 +208,27 @@ fn while_a_future_rolls_both_of_its_contracts_are_told() {
     let health = background::health(&picture);
     assert_eq!(health["contracts"]["711280073"]["status"], "HEALTHY");
     assert_eq!(health["contracts"]["730283094"]["status"], "UNHEALTHY");
+}
+
+#[test]
+fn a_clock_that_is_off_is_told_with_its_precision_and_warned_of_when_it_is_far() {
+    let golden: Value = serde_json::from_str(GOLDEN).unwrap();
+    let now = Clock::start().now();
+    for (off, status, word) in
+        [(0.002, "healthy", "healthy"), (0.3, "healthy", "warning"), (-37.0, "warning", "critical")]
+    {
+        let drift = Drift::default();
+        drift.sample(Sample { at: now.mono, drift: off, precision: 0.001 });
+        let session = snapshot(true, vec![stream("mnq", StreamState::Flowing)]);
+        let time = TimeSync::of(&drift, now.mono);
+        let picture = Picture::new(session.into(), writable(), &at_level(0), &[], time, now, 0);
+        let answer = system(&picture);
+        assert_like(&answer, &golden["/system/health"], "/system/health");
+        let told = &answer["services"]["ib-stream"]["time_sync"];
+        let expected = json!({
+            "status": word, "drift_ms": off * 1e3, "precision_ms": 1.0, "servers_available": 1, "message": told["message"],
+        });
+        assert_eq!((told, answer["system_status"].as_str()), (&expected, Some(status)));
+        assert!(told["message"].as_str().unwrap().contains("right to 1 ms"), "{told}");
+    }
 }

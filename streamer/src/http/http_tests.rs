@@ -160,6 +160,9 @@ async fn the_manual_lists_the_metrics() {
     let core = core.unwrap();
     let view = View { identity: identity(), facts: core.facts(), requests: core.requests(), hearts: core.hearts() };
     core.facts().counters.notice(1100);
+    let clocks = &core.facts().counters.drift;
+    clocks.tick(1);
+    clocks.sample(crate::drift::Sample { at: core.facts().clock.mono(), drift: 0.0, precision: 0.0 });
     let spec = crate::test_support::spec(serde_json::json!({
         "contracts": [{"name": "a", "conId": 1, "ticks": ["Last"]}], "gateway": {"external": {"host": "127.0.0.1"}},
     }));

@@ -1,7 +1,7 @@
 //! `/metrics`. The registry is made anew for each scrape from the facts, so a contract that left the manifest leaves the
 //! metrics too.
 
-use std::{collections::BTreeMap, sync::atomic::Ordering};
+use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 
 use marketstream_crds::{SocketState, StreamState};
 use prometheus::{
@@ -13,6 +13,7 @@ use super::Served;
 use crate::{
     backfill::ledger::GapState,
     cli::stored_kind,
+    drift::Drift,
     facts::{Facts, OTHER_CODES},
     health::silence,
 };
@@ -164,6 +165,24 @@ fn sealing(facts: &Facts, registry: &Registry) -> Result<(), prometheus::Error> 
     gauge("archive_failing", "1 if the last attempt to upload failed.", archive.error.is_some().into())
 }
 
+/// Absent while nothing is known, so that no alert takes a 0 for a measurement.
+fn drift(drift: &Drift, now: Duration, registry: &Registry) -> Result<(), prometheus::Error> {
+    let gauge = |name: &str, help: &str, value: f64| -> Result<(), prometheus::Error> {
+        add(registry, Gauge::new(name, help)?)?.set(value);
+        Ok(())
+    };
+    if let Some(sample) = drift.gateway(now) {
+        gauge("clock_drift_seconds", "This machine's clock minus the gateway's.", sample.drift)?;
+        gauge("clock_drift_precision_seconds", "To how much clock_drift_seconds is right.", sample.precision)?;
+    }
+    if let Some(least) = drift.least_delay() {
+        let help = "Least time from the begin of a tick's second (IBKR's) to its arrival, of the last one or two minutes: \
+                    drift and way, and up to a second more where ticks are few.";
+        gauge("tick_delay_floor_seconds", help, least)?;
+    }
+    Ok(())
+}
+
 fn session(facts: &Facts, registry: &Registry) -> Result<(), prometheus::Error> {
     let (counters, snapshot) = (&facts.counters, facts.session.borrow().clone());
     let storage = facts.storage.borrow().clone();
@@ -182,6 +201,7 @@ fn session(facts: &Facts, registry: &Registry) -> Result<(), prometheus::Error> 
     writable.set(i64::from(storage.writable));
     let probe = Gauge::new("probe_latency_seconds", "Round trip of the last answered time probe.")?;
     add(registry, probe)?.set(counters.probe_micros.load(Ordering::Relaxed) as f64 / 1e6);
+    drift(&counters.drift, facts.clock.mono(), registry)?;
     let reconnects = counters.reconnects.load(Ordering::Relaxed);
     counter(registry, "reconnects_total", "API sessions after the first.", reconnects)?;
     let dropped = u64::try_from(storage.dropped).unwrap_or(0);

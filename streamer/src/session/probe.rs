@@ -1,12 +1,16 @@
 //! Is the gateway still there? The library cannot tell a silent peer from a quiet one (measured), so it is asked for
-//! the time.
+//! the time, which tells the drift of the clocks, too.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use ibapi::{Client, Error};
+use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::{clock::Clock, facts::Counters};
+use crate::{clock::Clock, drift::Sample, facts::Counters};
 
 /// Unanswered probes in a row that mean the gateway hangs.
 const MISSES: u32 = 2;
@@ -28,12 +32,15 @@ pub async fn run(
             tokio::time::sleep(pause).await;
         }
         let asked = clock.mono();
-        match tokio::time::timeout(pause, client.server_time()).await {
-            Ok(Ok(_)) => {
-                let micros = (clock.mono() - asked).as_micros();
-                counters
-                    .probe_micros
-                    .store(u64::try_from(micros).unwrap_or(u64::MAX), std::sync::atomic::Ordering::Relaxed);
+        match tokio::time::timeout(pause, client.server_time_millis()).await {
+            Ok(Ok(told)) => {
+                let now = clock.now();
+                let micros = now.mono.saturating_sub(asked).as_micros();
+                counters.probe_micros.store(u64::try_from(micros).unwrap_or(u64::MAX), Ordering::Relaxed);
+                let told = i64::try_from(told.unix_timestamp_nanos().div_euclid(1_000_000));
+                if let Some(told) = told.ok().and_then(|told| Timestamp::from_millisecond(told).ok()) {
+                    counters.drift.sample(Sample::new(asked, now.mono, now.wall, told));
+                }
                 misses = 0;
             }
             // An unrelated error is fanned out to whoever asks just then (measured): a frame came, so it is alive.

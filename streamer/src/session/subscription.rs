@@ -161,6 +161,7 @@ impl Task {
             *losing = *losing || self.events.try_send(Event::Lagged { key: self.key.clone() }).is_ok();
             return Ok(());
         }
+        self.counters.drift.tick(tick.st.saturating_sub(tick.ts));
         self.pulse.at_second(tick.ts.div_euclid(MICROS_PER_SECOND));
         let regained = std::mem::take(losing);
         if self.pulse.beat(now) || regained {
