@@ -42,7 +42,8 @@ async fn attempt(
     refused: Option<&str>,
     answer: Result<Vec<i64>, FetchError>,
 ) -> Gap {
-    let outcome = fill(&ledger.gaps()[0].clone(), refused, &mut Told(answer), None, files).await;
+    let mut gap = ledger.gaps()[0].clone();
+    let outcome = fill(&mut gap, refused, &mut Told(answer), None, files).await;
     ledger.settle(1, outcome, 0);
     ledger.gaps()[0].clone()
 }
