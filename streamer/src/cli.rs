@@ -135,6 +135,9 @@ pub struct FilesArgs {
     /// Only those written within this time, such as 5m.
     #[arg(long, value_name = "AGE")]
     pub newer: Option<Duration>,
+    /// Read them, and say how many blocks of 64 KiB are not as they were written. Fails if any is.
+    #[arg(long)]
+    pub verify: bool,
     /// Form of the output.
     #[arg(long, short, value_enum, default_value_t)]
     pub output: Output,

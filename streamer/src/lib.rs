@@ -40,6 +40,7 @@ pub mod session;
 pub mod standalone;
 pub mod status;
 pub mod store;
+pub mod sums;
 pub mod ticks;
 
 #[cfg(test)]

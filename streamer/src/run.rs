@@ -77,12 +77,15 @@ fn status(args: &StatusArgs) -> anyhow::Result<()> {
 }
 
 fn files(args: &FilesArgs) -> anyhow::Result<()> {
-    let files = files::list(&args.data_dir, args.newer.map(marketstream_crds::Duration::get), Timestamp::now())
+    let newer = args.newer.map(marketstream_crds::Duration::get);
+    let files = files::list(&args.data_dir, newer, args.verify, Timestamp::now())
         .with_context(|| format!("cannot list {}", args.data_dir.display()))?;
     match args.output {
         Output::Table => print!("{}", files::page(&files)),
         Output::Json => println!("{}", serde_json::to_string(&files)?),
     }
+    let bad = files.iter().filter(|file| file.bad_blocks.is_some_and(|bad| bad > 0)).count();
+    anyhow::ensure!(bad == 0, "{bad} of {} files are not as they were written", files.len());
     Ok(())
 }
 
@@ -178,7 +181,7 @@ pub fn with_core(
             Ok(())
         };
         let sealing = async {
-            child::watch(args.data_dir.clone(), args.log_format, core.sealing(), stop.clone()).await;
+            child::watch(args.data_dir.clone(), args.log_format, core.sealing(), core.requests(), stop.clone()).await;
             Ok(())
         };
         tokio::try_join!(beside(&core, heart, stop.clone()), gateway, sealing, end)

@@ -226,6 +226,12 @@ async fn a_manifest_that_cannot_work_is_refused_with_advice() -> Result<()> {
                 Some(json!("ten")),
                 &["spec.storage.size: write a quantity such as 10Gi"],
             ),
+            (
+                "an archive that is no bucket",
+                "/spec/storage/archive",
+                Some(json!({"url": "https://bucket", "secretName": "keys"})),
+                &["spec.storage.archive.url", "s3://"],
+            ),
             ("no days", "/spec/storage/retentionDays", Some(json!(0)), &["spec.storage.retentionDays", "to 1"]),
             ("an unknown policy", "/spec/update/policy", Some(json!("Never")), &["update.policy", "\"Immediate\""]),
             ("a bad disruption", "/spec/disruption", Some(json!("Never")), &["spec.disruption", "\"Allow\""]),

@@ -5,6 +5,8 @@ use std::ops::RangeInclusive;
 use marketstream_proto::{TickKind, layout::HourFile};
 use serde::{Deserialize, Serialize};
 
+use crate::seal::damage::Damage;
+
 /// Gaps that are kept; the oldest settled ones go first.
 pub const MAX_GAPS: usize = 2_000;
 
@@ -30,6 +32,8 @@ pub enum GapCause {
     Corrupt,
     /// The disk did not keep what it was given, or the process ended before it took it.
     Unwritten,
+    /// A recording changed on the disk after it was written, or could not be read.
+    Damaged,
     /// A person asked for the range.
     Requested,
 }
@@ -248,10 +252,36 @@ impl Ledger {
 
     /// A person asks for a range of seconds. Returns the new gap's identifier.
     pub fn request(&mut self, contract: &str, stream: Recorded, range: RangeInclusive<i64>, now_ms: i64) -> u64 {
+        self.past(contract, stream, GapCause::Requested, range, now_ms)
+    }
+
+    /// Ticks were found to be damaged.
+    pub fn damaged(&mut self, contract: &str, damage: &Damage, now_ms: i64) {
+        if !self.has_damage(damage) {
+            self.past(contract, damage.stream, GapCause::Damaged, damage.after..=damage.before, now_ms);
+        }
+    }
+
+    /// Whether that is known.
+    #[must_use]
+    pub fn has_damage(&self, damage: &Damage) -> bool {
+        let range = Some(damage.after..=damage.before);
+        let same = |gap: &Gap| gap.cause == GapCause::Damaged && gap.stream == damage.stream && gap.range() == range;
+        self.gaps.iter().any(same)
+    }
+
+    fn past(
+        &mut self,
+        contract: &str,
+        stream: Recorded,
+        cause: GapCause,
+        range: RangeInclusive<i64>,
+        now_ms: i64,
+    ) -> u64 {
         let ends = (Some(*range.start()), Some(*range.end()));
         // What lies far back is history already.
         let closed_ms = range.end().saturating_add(1).saturating_mul(1_000).min(now_ms);
-        self.add(contract, stream, GapCause::Requested, GapState::Pending, ends, Some(closed_ms))
+        self.add(contract, stream, cause, GapState::Pending, ends, Some(closed_ms))
     }
 
     fn add(

@@ -20,7 +20,7 @@ use super::{
     ledger::{Ledger, Recorded},
     merge::second,
 };
-use crate::disk;
+use crate::{disk, sums::Sums};
 
 const LEDGER: &str = ".marketstream/gaps.json";
 const BUDGET: &str = ".marketstream/history-requests.json";
@@ -125,7 +125,10 @@ impl Files {
             // The next attempt must not find ticks that only the page cache knows; nor could what stands behind a
             // half-written record be read.
             let _ = file.set_len(found.kept);
-        })
+        })?;
+        let mut sums = Sums::resume(path, found.kept)?;
+        sums.add(&bytes);
+        sums.close()
     }
 
     /// The ledger as it was kept last; empty when there is none, or it cannot be read.

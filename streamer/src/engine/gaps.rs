@@ -25,6 +25,7 @@ use crate::{
     facts::Gaps,
     plan::StreamKey,
     recorder::Trouble,
+    seal::damage::Damage,
 };
 
 /// A person's wish for history.
@@ -218,21 +219,27 @@ impl Engine {
         self.gaps.change(|ledger| ledger.settle(id, outcome, now_ms));
     }
 
+    fn name_of(&self, stream: Recorded) -> String {
+        let key = self.streams.keys().find(|key| recorded(&self.contracts, key) == Some(stream));
+        let known = key.map(|key| key.contract.clone()).or_else(|| self.gaps.name_of(stream));
+        known.unwrap_or_else(|| stream.con_id.to_string())
+    }
+
+    /// Sealing has found damage.
+    pub(super) fn damaged(&mut self, damage: &Damage, now: Now) {
+        if !self.gaps.ledger.has_damage(damage) {
+            let contract = self.name_of(damage.stream);
+            self.gaps.change(|ledger| ledger.damaged(&contract, damage, now.wall.as_millisecond()));
+        }
+    }
+
     /// The recorder says what the disk refuses, and what it has lost.
     pub(super) fn disk_told(&mut self, trouble: Trouble) {
-        let contract = |gaps: &Book, stream: Recorded| {
-            let mut keys = self.streams.keys();
-            let key = keys.find(|key| recorded(&self.contracts, key) == Some(stream));
-            key.map(|key| key.contract.clone())
-                .or_else(|| gaps.name_of(stream))
-                .unwrap_or_else(|| stream.con_id.to_string())
-        };
-        let named = |gaps: &Book, streams: BTreeMap<Recorded, i64>| {
-            let unwritten =
-                |(stream, from): (Recorded, i64)| Unwritten { contract: contract(gaps, stream), stream, from };
+        let named = |streams: BTreeMap<Recorded, i64>| {
+            let unwritten = |(stream, from)| Unwritten { contract: self.name_of(stream), stream, from };
             streams.into_iter().map(unwritten).collect::<Vec<_>>()
         };
-        let (unwritten, lost) = (named(&self.gaps, trouble.unwritten), named(&self.gaps, trouble.lost));
+        let (unwritten, lost) = (named(trouble.unwritten), named(trouble.lost));
         for Unwritten { contract, stream, from } in lost {
             self.gaps.change(|ledger| ledger.lost(&contract, stream, from));
         }

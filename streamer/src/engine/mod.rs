@@ -44,6 +44,7 @@ use crate::{
     plan::StreamKey,
     recorder::Feed,
     roll::Volumes,
+    seal::damage::Damage,
     sentinel::quarantine::Quarantine,
     session::{
         connect::Connection,
@@ -151,6 +152,8 @@ pub enum Event {
     },
     /// A person asks for history.
     Backfill(Request),
+    /// Recorded ticks were found to be damaged.
+    Damaged(Damage),
     /// The gateway was told to restart, or could not be.
     GatewayRestart {
         /// Which action asked for it.
@@ -399,6 +402,7 @@ impl Engine {
             Event::Lagged { key } => self.lagged(&key),
             Event::Filled { gap, after, outcome } => self.filled(gap, after, outcome),
             Event::Backfill(request) => self.backfill_requested(request, now),
+            Event::Damaged(damage) => self.damaged(&damage, now),
             Event::GatewayRestart { action, outcome } => self.gateway_restart(&action, outcome),
             Event::Tick { key } => self.ticked(&key, now),
             // The verdict follows with the turn.

@@ -17,7 +17,7 @@ use marketstream_proto::{
 };
 
 use super::queue::MUCH;
-use crate::{disk, live::Hub};
+use crate::{disk, live::Hub, sums::Sums};
 
 /// Least pause before a refused write is tried again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -46,6 +46,8 @@ pub struct HourWriter {
     written: usize,
     /// How many of its bytes live readers were shown.
     shown: usize,
+    /// `None` before the first opening, and when they cannot be written: then nobody will know whether the file changes.
+    sums: Option<Sums>,
     failure: Option<Failure>,
     /// IBKR's second of the last tick before a loss that was found.
     lost: Option<i64>,
@@ -64,6 +66,7 @@ impl HourWriter {
             framed: Vec::new(),
             written: 0,
             shown: 0,
+            sums: None,
             failure: None,
             lost: None,
             last_used: Duration::ZERO,
@@ -137,6 +140,11 @@ impl HourWriter {
         match file.sync_data() {
             Ok(()) => {
                 self.confirmed = self.confirmed.map(|length| length + self.written as u64);
+                if let Some(mut sums) = self.sums.take() {
+                    sums.add(&self.framed[..self.written]);
+                    let outcome = sums.write();
+                    self.sums = self.told(outcome).map(|()| sums);
+                }
                 self.framed.drain(..self.written);
                 self.shown = self.shown.saturating_sub(self.written);
                 self.written = 0;
@@ -151,6 +159,18 @@ impl HourWriter {
                 self.note(Err(error), now);
             }
         }
+    }
+
+    /// Writes the checksum of the rest: nothing more comes for now.
+    pub fn close(&mut self) {
+        if let Some(outcome) = self.sums.take().map(Sums::close) {
+            self.told(outcome);
+        }
+    }
+
+    /// Checksums that cannot be written are no reason not to record.
+    fn told<T>(&self, outcome: io::Result<T>) -> Option<T> {
+        outcome.inspect_err(|error| tracing::warn!(file = ?self.name, %error, "no checksums of this file")).ok()
     }
 
     fn note(&mut self, outcome: io::Result<()>, now: Duration) {
@@ -224,6 +244,7 @@ impl HourWriter {
             self.next_sequence = found.last_sequence + 1;
         }
         self.confirmed = Some(found.kept);
+        self.sums = self.told(Sums::resume(&path, found.kept));
         Ok(file)
     }
 }

@@ -146,6 +146,28 @@ fn a_file_that_has_lost_its_end_is_told_of() {
 }
 
 #[test]
+fn a_change_of_what_the_disk_had_confirmed_shows() {
+    let data = tempfile::tempdir().unwrap();
+    let path = path(data.path(), HOUR);
+    // Two processes, and more than a block.
+    for process in 0..2 {
+        let recorder = start(data.path());
+        let long = |number: i64| TickMessage { exchange: Some("x".repeat(1_000)), ..tick(HOUR + number, 1.0) };
+        assert!((0..50).all(|number| recorder.feed().tick(&long(process * 50 + number))));
+        recorder.stop();
+    }
+    let mut content = fs::read(&path).unwrap();
+    let bad = || crate::sums::bad_blocks(&path, fs::metadata(&path).unwrap().len()).unwrap();
+    assert_eq!(bad(), []);
+    for at in [10, 60_000, 90_000] {
+        content[at] ^= 1;
+        fs::write(&path, &content).unwrap();
+        assert!(bad().len() == 1 && bad()[0].contains(&(at as u64)), "{:?}", bad());
+        content[at] ^= 1;
+    }
+}
+
+#[test]
 fn a_tick_without_a_place_is_counted() {
     let data = tempfile::tempdir().unwrap();
     let recorder = start(data.path());

@@ -107,7 +107,13 @@ impl Writer {
         if sync {
             self.sync_at = now + self.cadence.sync;
             self.files.values_mut().for_each(|file| file.sync(now));
-            self.files.retain(|_, file| !file.is_idle(now, CLOSE_AFTER));
+            self.files.retain(|_, file| {
+                let idle = file.is_idle(now, CLOSE_AFTER);
+                if idle {
+                    file.close();
+                }
+                !idle
+            });
         }
         if flush || sync {
             self.report(refused);
@@ -124,6 +130,7 @@ impl Writer {
             if let Some(error) = file.failure() {
                 tracing::error!(%error, bytes = file.held(), "the last ticks could not be written");
             }
+            file.close();
         }
         self.report(refused);
     }

@@ -9,11 +9,15 @@ use std::{
     time::Duration,
 };
 
-use tokio::{process::Command, sync::watch, time::Instant};
+use tokio::{
+    process::Command,
+    sync::{mpsc, watch},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{command::Report, retention::Deleted};
-use crate::{archive::sync::Outcome, cli::LogFormat};
+use crate::{archive::sync::Outcome, cli::LogFormat, engine::Event};
 
 /// Between two looks: an hour is sealed a few minutes after its end.
 const PAUSE: Duration = Duration::from_secs(300);
@@ -69,8 +73,15 @@ impl Sealing {
     }
 }
 
-/// Looks again and again until `stop`. The other process writes the same form of log to the same place.
-pub async fn watch(data_dir: PathBuf, log_format: LogFormat, sealing: watch::Sender<Sealing>, stop: CancellationToken) {
+/// Looks again and again until `stop`, and tells the engine of damage. The other process writes the same form of log to
+/// the same place.
+pub async fn watch(
+    data_dir: PathBuf,
+    log_format: LogFormat,
+    sealing: watch::Sender<Sealing>,
+    engine: mpsc::Sender<Event>,
+    stop: CancellationToken,
+) {
     let (mut pause, mut full_at) = (FIRST, Instant::now());
     loop {
         tokio::select! {
@@ -84,6 +95,10 @@ pub async fn watch(data_dir: PathBuf, log_format: LogFormat, sealing: watch::Sen
         };
         if let Err(error) = &report {
             tracing::warn!(error, "sealing failed");
+        }
+        for damage in report.iter().flat_map(|report| &report.damaged) {
+            // The engine is gone only when the process ends; what it has not kept is told again.
+            let _ = engine.send(Event::Damaged(*damage)).await;
         }
         if !recent && report.is_ok() {
             full_at = Instant::now() + FULL;
@@ -157,6 +172,7 @@ mod tests {
             error: None,
             archive: Some(archive),
             deleted: Some(deleted),
+            ..Report::default()
         };
         let line = serde_json::to_vec(&first).unwrap();
         sealing.take(read(ended(256, &line)));

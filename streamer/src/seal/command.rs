@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime;
 
 use super::{
-    Sealed, horizon, lock, now_s, patience,
+    Sealed,
+    damage::{self, Damage},
+    horizon, lock, now_s, patience,
     retention::{self, Deleted},
     seal,
 };
@@ -34,6 +36,12 @@ pub struct Report {
     /// What was old and is deleted; absent without `retentionDays`, and in a look at what is recent only.
     #[serde(default)]
     pub deleted: Option<Deleted>,
+    /// Damage that was found and is not in the ledger of gaps yet: the running streamer puts it there.
+    #[serde(default)]
+    pub damaged: Vec<Damage>,
+    /// The most memory that the process had, bytes; absent where the system does not tell.
+    #[serde(default)]
+    pub peak_bytes: Option<u64>,
 }
 
 /// As [`run`], and prints the report.
@@ -42,9 +50,10 @@ pub struct Report {
 /// When anything failed, or another process is at it.
 pub fn print(data_dir: &Path, recent: bool) -> anyhow::Result<()> {
     let name = data_dir.display();
-    let report = run(data_dir, recent)
+    let mut report = run(data_dir, recent)
         .with_context(|| format!("cannot seal the ticks of {name}"))?
         .with_context(|| format!("another process seals the ticks of {name}; try again when it has ended"))?;
+    report.peak_bytes = peak_bytes();
     println!("{}", serde_json::to_string(&report)?);
     if let Some(error) = report.error {
         anyhow::bail!("cannot seal the ticks of {name}: {error}");
@@ -53,6 +62,12 @@ pub fn print(data_dir: &Path, recent: bool) -> anyhow::Result<()> {
         anyhow::bail!("cannot archive the ticks of {name}: {error}");
     }
     Ok(())
+}
+
+fn peak_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
 /// Seals and archives what is due, and deletes what is old. A failure of one does not keep the other back. `None` when another process is at it.
@@ -72,6 +87,7 @@ pub fn run(data_dir: &Path, recent: bool) -> std::io::Result<Option<Report>> {
         Ok(sealed) => report.sealed = Some(sealed),
         Err(error) => report.error = Some(error.to_string()),
     }
+    report.damaged = damage::found(data_dir)?;
     let Some(storage) = spec.map(|spec| spec.storage) else { return Ok(Some(report)) };
     let archive = storage.archive.as_ref().map(|archive| archive.url.as_str());
     if let Some(url) = archive {

@@ -2,7 +2,7 @@
 //!
 //! [`plan`] says what is due and [`days`] which trading day a second belongs to: both pure. [`runs`] reads the
 //! recordings in order, [`rows`] and [`columns`] make rows and columns of them, [`staging`] lets files appear whole,
-//! [`record`] remembers what is sealed, [`sides`] writes the side tables, [`work`] puts them together for a stream, and [`retention`] deletes
+//! [`record`] remembers what is sealed, [`damage`] puts aside what the disk has spoiled, [`sides`] writes the side tables, [`work`] puts them together for a stream, and [`retention`] deletes
 //! what is old.
 //! [`read`] is the way back.
 //!
@@ -12,6 +12,7 @@
 pub mod child;
 pub mod columns;
 pub mod command;
+pub mod damage;
 pub mod days;
 pub mod decimal;
 pub mod instruments;
@@ -83,6 +84,7 @@ pub fn seal(data_dir: &Path, now: i64, since: i64, patience: i64) -> io::Result<
     let mut ledger = Files::new(data_dir).ledger();
     // What is in memory only holds its hours back like a gap.
     ledger.lose_unwritten();
+    damage::forget_known(data_dir, &staging, &ledger)?;
     let streams = recordings(data_dir, since)?;
     let place = Place { data_dir, staging: &staging };
     let mut sealed = Sealed::default();

@@ -12,7 +12,10 @@ use super::{
     staging::Staging,
     work::{Hours, recordings},
 };
-use crate::backfill::{ledger::Recorded, store::Files};
+use crate::{
+    backfill::{ledger::Recorded, store::Files},
+    sums,
+};
 
 const SECONDS_PER_DAY: i64 = 86_400;
 /// Folders of the layout above a file, each of which goes with its last file.
@@ -90,6 +93,10 @@ fn delete_recordings(data_dir: &Path, stream: Recorded, hour: &Hour, deleted: &m
             continue;
         }
         fs::remove_file(&path)?;
+        match fs::remove_file(sums::path_of(&path)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         tracing::debug!(file = %path.display(), bytes, "deleted: it is sealed, and older than spec.storage.retentionDays");
         deleted.files += 1;
         deleted.bytes += bytes;

@@ -44,8 +44,8 @@ pub struct Recording {
 pub struct Merged {
     runs: Vec<Reader<BufReader<Section>>>,
     heads: BinaryHeap<Reverse<Head>>,
-    /// Records that no reader can read.
-    damaged: u64,
+    /// There are records that no reader can read.
+    damaged: bool,
 }
 
 /// The next tick of a run. Its place in the order is all but the tick.
@@ -97,15 +97,16 @@ impl Merged {
     /// # Errors
     /// When a file cannot be read.
     pub fn open(recordings: &[Recording]) -> io::Result<Self> {
-        let mut sections = Vec::new();
+        let (mut sections, mut any_damaged) = (Vec::new(), false);
         for recording in recordings {
             let file = Arc::new(File::open(&recording.path)?);
-            let starts = starts(&file, recording.bytes)?;
+            let (starts, damaged) = starts(&file, recording.bytes)?;
+            any_damaged |= damaged;
             let ends = starts.iter().skip(1).copied().chain([recording.bytes]);
             sections.extend(starts.iter().zip(ends).map(|(at, end)| (recording.part, file.clone(), *at, end)));
         }
         let buffer = (BUFFERS / sections.len().max(1)).min(LARGEST_BUFFER);
-        let mut merged = Self { runs: Vec::new(), heads: BinaryHeap::new(), damaged: 0 };
+        let mut merged = Self { runs: Vec::new(), heads: BinaryHeap::new(), damaged: any_damaged };
         for (part, file, at, end) in sections {
             merged.runs.push(Reader::new(BufReader::with_capacity(buffer, Section { file, at, end })));
             merged.advance(part, merged.runs.len() - 1)?;
@@ -123,9 +124,9 @@ impl Merged {
         Ok(Some((part, tick)))
     }
 
-    /// Records so far that could not be read: nobody can, so there is nothing to seal.
+    /// Whether there are records that cannot be read. They are passed over.
     #[must_use]
-    pub fn damaged(&self) -> u64 {
+    pub fn is_damaged(&self) -> bool {
         self.damaged
     }
 
@@ -137,19 +138,18 @@ impl Merged {
                     return Ok(());
                 }
                 Some(Err(FrameError::Io { source, .. })) => return Err(source),
-                // A torn tail, which the recorder cuts off, or a record that is being written.
-                Some(Err(FrameError::Incomplete { .. })) | None => return Ok(()),
-                Some(Err(FrameError::Length { .. } | FrameError::Decode { .. })) => self.damaged += 1,
+                None => return Ok(()),
+                Some(Err(_)) => {}
             }
         }
     }
 }
 
-/// Where the runs of a file begin.
-fn starts(file: &Arc<File>, bytes: u64) -> io::Result<Vec<u64>> {
+/// Where the runs of a file begin, and whether it has records that cannot be read.
+fn starts(file: &Arc<File>, bytes: u64) -> io::Result<(Vec<u64>, bool)> {
     let section = Section { file: file.clone(), at: 0, end: bytes };
     let mut reader = Reader::new(BufReader::with_capacity(LARGEST_BUFFER, section));
-    let (mut starts, mut last) = (vec![0], i64::MIN);
+    let (mut starts, mut last, mut damaged) = (vec![0], i64::MIN, false);
     loop {
         let at = reader.offset();
         match reader.next() {
@@ -160,8 +160,8 @@ fn starts(file: &Arc<File>, bytes: u64) -> io::Result<Vec<u64>> {
                 last = second(&tick);
             }
             Some(Err(FrameError::Io { source, .. })) => return Err(source),
-            Some(Err(_)) => {}
-            None => return Ok(starts),
+            Some(Err(_)) => damaged = true,
+            None => return Ok((starts, damaged)),
         }
     }
 }
@@ -190,13 +190,13 @@ mod tests {
         Recording { path, part, bytes: bytes.len() as u64 }
     }
 
-    fn read(recordings: &[Recording]) -> (Vec<(i64, Part, u64)>, u64) {
+    fn read(recordings: &[Recording]) -> (Vec<(i64, Part, u64)>, bool) {
         let mut merged = Merged::open(recordings).unwrap();
         let mut all = Vec::new();
         while let Some((part, tick)) = merged.next_tick().unwrap() {
             all.push((second(&tick), part, tick.sequence));
         }
-        (all, merged.damaged())
+        (all, merged.is_damaged())
     }
 
     #[test]
@@ -207,14 +207,14 @@ mod tests {
         let (read, damaged) = read(&[live, fetched]);
         let (l, b) = (Part::Live, Part::Backfill);
         assert_eq!(read, [(5, l, 1), (5, l, 2), (5, b, 3), (6, b, 4), (7, b, 1), (8, l, 4), (8, b, 2), (9, l, 3)]);
-        assert_eq!(damaged, 0);
+        assert!(damaged, "a torn tail");
     }
 
     #[test]
-    fn what_was_appended_meanwhile_waits_and_damage_is_counted() {
+    fn what_was_appended_meanwhile_waits_and_damage_is_noticed() {
         let folder = tempfile::tempdir().unwrap();
         let mut live = recording(&folder, Part::Live, &[1, 2], &[0, 0, 0, 2, 255, 255]);
-        assert_eq!(read(std::slice::from_ref(&live)), (vec![(1, Part::Live, 1), (2, Part::Live, 2)], 1));
+        assert_eq!(read(std::slice::from_ref(&live)), (vec![(1, Part::Live, 1), (2, Part::Live, 2)], true));
         live.bytes /= 2;
         assert_eq!(read(&[live]).0, [(1, Part::Live, 1)]);
     }

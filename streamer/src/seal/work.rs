@@ -11,6 +11,7 @@ use marketstream_proto::layout::{HourFile, Part};
 
 use super::{
     columns::TableWriter,
+    damage,
     plan::{Hour, Plan, Policy, SECONDS_PER_HOUR, Task, hours_of, plan},
     record::{self, DayRecord, SealedFile, SealedHour},
     rows::{Fills, Row, TICKS},
@@ -128,12 +129,12 @@ impl Place<'_> {
         policy: &Policy<'_>,
         output: &mut TableWriter<Row, Paced>,
     ) -> io::Result<SealedHour> {
+        let (hour, mut ticks) = self.open(record.stream, hour)?;
         let known = record.hours.get(&hour.start);
         let unchanged = known.filter(|known| (known.live, known.backfill) == (hour.live, hour.backfill));
         let rev = unchanged.map_or_else(|| known.map_or(1, |known| known.rev + 1), |known| known.rev);
         let mut sealed = SealedHour { live: hour.live, backfill: hour.backfill, rev, ..SealedHour::default() };
         let fills = Fills::of(policy.gaps, record.stream, &(hour.start..=hour.start + SECONDS_PER_HOUR));
-        let mut ticks = Merged::open(&self.recordings(record.stream, hour)?)?;
         while let Some((part, tick)) = ticks.next_tick()? {
             if !(record.from..record.to).contains(&crate::backfill::merge::second(&tick)) {
                 continue;
@@ -142,16 +143,31 @@ impl Place<'_> {
             sealed.fetched += u64::from(part == Part::Backfill);
             output.push(Row::new(part, tick, &fills, rev))?;
         }
-        if ticks.damaged() > 0 {
-            let con_id = record.stream.con_id;
-            tracing::warn!(
-                con_id,
-                hour = hour.start,
-                records = ticks.damaged(),
-                "records that nobody can read were left out"
-            );
-        }
         Ok(sealed)
+    }
+
+    /// The ticks of an hour. What is damaged of its recordings is put aside first, which makes them shorter.
+    fn open(&self, stream: Recorded, hour: Hour) -> io::Result<(Hour, Merged)> {
+        let recordings = self.recordings(stream, hour)?;
+        let mut damaged = false;
+        for recording in &recordings {
+            damaged |= damage::has_bad_blocks(recording)?;
+        }
+        if !damaged {
+            let ticks = Merged::open(&recordings)?;
+            if !ticks.is_damaged() {
+                return Ok((hour, ticks));
+            }
+        }
+        for recording in &recordings {
+            damage::mend(self.data_dir, self.staging, stream, hour.start, recording)?;
+        }
+        let length = |part: Part| {
+            let of_part = recordings.iter().find(|recording| recording.part == part);
+            of_part.map_or(Ok(0), |recording| fs::metadata(&recording.path).map(|known| known.len()))
+        };
+        let hour = Hour { live: length(Part::Live)?, backfill: length(Part::Backfill)?, ..hour };
+        Ok((hour, Merged::open(&self.recordings(stream, hour)?)?))
     }
 
     fn recordings(&self, stream: Recorded, hour: Hour) -> io::Result<Vec<Recording>> {

@@ -240,6 +240,22 @@ mod tests {
             ("/spec/recovery", json!({"warnAfter": "4m"}), "warnAfter must be shorter than restartStreamsAfter"),
             ("/spec/recovery", json!({"warnAfter": "1 minute"}), "spec.recovery.warnAfter: \"1 minute\" must match"),
             ("/spec/storage", json!({"size": "lots"}), "quantity"),
+            ("/spec/storage", json!({"retentionDays": 0}), "spec.storage.retentionDays: 0 must be at least 1"),
+            (
+                "/spec/storage",
+                json!({"archive": {"url": "s3://b/x"}}),
+                "spec.storage.archive.secretName: it is missing",
+            ),
+            (
+                "/spec/storage",
+                json!({"archive": {"url": "https://bucket", "secretName": "s"}}),
+                "spec.storage.archive.url: \"https://bucket\" must match",
+            ),
+            (
+                "/spec/storage",
+                json!({"archive": {"url": "s3://Bucket_", "secretName": "s"}}),
+                "spec.storage.archive.url: \"s3://Bucket_\" must match",
+            ),
             ("/metadata/name", json!("9lives"), "metadata.name: begin with a letter"),
         ] {
             let problems = schema.problems(&changed(pointer, value), None);

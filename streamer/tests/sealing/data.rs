@@ -87,13 +87,13 @@ impl Data {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         let mut file = OpenOptions::new().append(true).create(true).open(&path).unwrap();
         let before = self.of_hour(kind, hour, Source::Live);
+        let mut bytes = Vec::new();
         for (second, sequence) in seconds.into_iter().zip(before + 1..) {
             let tick = TickMessage { sequence, ..self.tick(kind, second) };
-            let mut bytes = Vec::new();
             framing::append(&mut bytes, &tick).unwrap();
-            file.write_all(&bytes).unwrap();
             self.ticks.push(tick);
         }
+        file.write_all(&bytes).unwrap();
     }
 
     /// Fills a gap between these seconds of one hour, as the backfill does.

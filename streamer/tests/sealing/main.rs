@@ -7,8 +7,10 @@ mod archive;
 #[path = "../common/mod.rs"]
 mod common;
 mod crash;
+mod damage;
 mod data;
 mod holding;
+mod memory;
 #[path = "../../../simulator/tests/clients/packages.rs"]
 mod packages;
 mod query;
