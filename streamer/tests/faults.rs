@@ -196,6 +196,32 @@ async fn a_refused_stream_keeps_the_gateways_words_and_the_others_flow() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_had_come_before_the_session_was_lost_is_recorded() {
+    let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
+    let mut spec = spec(json!([sim1(&["Last", "BidAsk"])]), &[gateway.port()]);
+    // Nothing else may bring the ticks, and no probe may find the socket closed before all is read.
+    spec.backfill.enabled = false;
+    spec.gateway.probe_interval = "1m".parse().unwrap();
+    let streamer = Streamer::start(data.path());
+    streamer.apply(&spec);
+    streamer.until_flowing().await;
+    let from = now_s() + 1;
+    until("a whole second was recorded", async || now_s() > from).await;
+    gateway.begin(json!({"kind": "burst", "con_id": SIM1, "tick": "BidAsk", "ticks": 20_000})).await;
+    let sent = async |ticks: usize| {
+        let verdict = gateway.judge(data.path(), from, now_s() + 1).await;
+        verdict.total.stored + verdict.total.missing_of_sent >= ticks as u64
+    };
+    until("the burst is on its way", async || sent(10_000).await).await;
+    gateway.begin(json!({"kind": "refuse"})).await;
+    gateway.post("/sockets/close?how=fin", json!(null)).await;
+    streamer.until("the session is lost", |status| status.socket.down_seconds > 0.0).await;
+    streamer.stop().await;
+    let verdict = gateway.judge(data.path(), from, now_s() + 1).await;
+    assert!(verdict.total.stored >= 10_000 && verdict.lossless(), "{verdict:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_drift_of_the_clocks_is_measured() {
     const AHEAD_S: f64 = 3.0;
     let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());

@@ -238,6 +238,24 @@ async fn a_changed_manifest_is_taken_or_refused_while_the_old_one_records_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_signal_ends_it_in_order_although_the_gateway_hangs() {
+    let gateway = Gateway::start().await;
+    let mut process = Process::start(&manifest(&gateway, json!([sim1(&["Last", "BidAsk"])])));
+    process.until_flowing(2).await;
+    let from = now_s() + 1;
+    until("seconds were recorded", async || now_s() > from + 2).await;
+    gateway.begin(json!({"kind": "hang"})).await;
+    let hung = now_s();
+    process.signal("TERM");
+    // Long before a pod's grace period, 120 s, is over.
+    until("it ends in order", async || process.child.try_wait().unwrap().is_some()).await;
+    assert!(process.child.wait().unwrap().success());
+    assert!(process.log().contains("all ticks are on the disk"));
+    let verdict = gateway.judge(&process.data(), from, hung).await;
+    assert!(verdict.total.stored > 0 && verdict.lossless(), "{verdict:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_seed_s_variables_are_enough() {
     let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
     let mut command = program();

@@ -117,6 +117,26 @@ async fn notices_of_an_earlier_session_are_ignored() {
 }
 
 #[tokio::test]
+async fn a_new_port_of_the_gateway_is_tried_first_where_the_manifest_has_it() {
+    let mut bench = Bench::new();
+    let mut spec = bench.engine.spec.clone().unwrap();
+    spec.gateway.external.as_mut().unwrap().ports = vec![7497, 4002];
+    bench.engine.take_manifest(manifest(spec));
+    let text = |port: &str| {
+        format!(
+            "TWS socket port has been reset and this connection is being dropped. Please reconnect on the new port - {port}"
+        )
+    };
+    bench.notice(1300, &text("4002"));
+    assert_eq!(bench.engine.last_good.as_ref().map(|endpoint| endpoint.port), Some(4002));
+    // One that is not listed is not guessed, and what was good is so no more.
+    for other in ["5000", "99999", ""] {
+        bench.notice(1300, &text(other));
+        assert_eq!(bench.engine.last_good, None, "{other:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_competing_session_holds_every_stream_with_a_line() {
     let mut bench = Bench::new();
     bench.notice(10197, "No market data during competing live session");

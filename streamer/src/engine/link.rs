@@ -38,6 +38,8 @@ const FARM_OK: i32 = 2104;
 const HISTORY_FARM_OK: i32 = 2106;
 const DEFINITIONS_FARM_OK: i32 = 2158;
 const CLIENT_ID_IN_USE: i32 = 326;
+/// "TWS socket port has been reset and this connection is being dropped. Please reconnect on the new port - 4002"
+const PORT_RESET: i32 = 1300;
 /// The library's code for a message that it does not know.
 const UNKNOWN_MESSAGE: i32 = -5;
 /// How long all streams are not doubted again.
@@ -268,6 +270,7 @@ impl Engine {
         match notice.code {
             // An unknown message: the gateway may speak a newer version, or its frames are shifted.
             UNKNOWN_MESSAGE => self.doubt_all(now),
+            PORT_RESET => self.port_reset(&notice.message),
             // Notices were dropped, and what they said is not known: look whether ticks come.
             NOTICE_STREAM_LAG_CODE => {
                 self.doubt_all(now);
@@ -283,6 +286,19 @@ impl Engine {
             Demand::ResubscribeAll => self.restart_all(now.mono),
             Demand::Verify => self.verify_later(now.mono),
         }
+    }
+
+    /// Somebody has changed the gateway's API port. The gateway ends the session itself.
+    fn port_reset(&mut self, text: &str) {
+        let Some(spec) = &self.spec else { return };
+        let port = text.rsplit(|c: char| !c.is_ascii_digit()).find_map(|word| word.parse::<u16>().ok());
+        let listed = endpoints(&spec.gateway, None).into_iter().find(|endpoint| Some(endpoint.port) == port);
+        if listed.is_none() {
+            let (field, port) =
+                (fields(&spec.gateway), port.map_or_else(|| "unknown".to_owned(), |port| port.to_string()));
+            tracing::error!("the gateway's API port was changed to one that is not tried ({port}): check {field}");
+        }
+        self.last_good = listed;
     }
 
     /// Sent before any line is asked for: requests go out in order.

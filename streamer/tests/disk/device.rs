@@ -2,6 +2,7 @@
 
 use std::{path::Path, process::Command};
 
+use marketstream_crds::StreamerStatus;
 use marketstream_proto::{TickKind, TickMessage};
 use marketstream_streamer::backfill::{
     ledger::{GapCause, Recorded},
@@ -122,4 +123,34 @@ async fn ticks_that_a_full_queue_refuses_are_a_gap_and_history_has_them() {
     let verdict = gateway.judge(&data, from, to).await;
     assert!(verdict.lossless(), "{verdict:#?}");
     streamer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_whose_syncs_fail_now_and_then_disturbs_no_stream() {
+    let test = "device::a_disk_whose_syncs_fail_now_and_then_disturbs_no_stream";
+    let Some(folder) = in_a_namespace(test, SETUP) else { return };
+    let data = folder.join("data");
+    // What is recorded lies behind it, and so behind the end of the small device.
+    std::fs::write(data.join("ballast"), vec![7; 8 << 20]).unwrap();
+    let gateway = Gateway::start().await;
+    let streamer = Streamer::start(&data);
+    streamer.apply(&spec(json!([sim1(&["Last", "BidAsk"])]), &[gateway.port()]));
+    let since = |status: &StreamerStatus| status.streams.iter().map(|stream| stream.since.get()).collect::<Vec<_>>();
+    let began = since(&streamer.until_flowing().await);
+    let from = common::now_s() + 1;
+    for _ in 0..4 {
+        resize(&folder, SMALL);
+        streamer.until("a sync fails", |status| !status.storage.writable).await;
+        resize(&folder, WHOLE);
+        streamer.until("the disk keeps its word again", |status| status.storage.writable).await;
+    }
+    let to = common::now_s();
+    let later = |status: &StreamerStatus| status.last_tick_time.is_some_and(|tick| tick.get().as_second() > to);
+    let status = streamer.until("later ticks came", later).await;
+    assert_eq!(since(&status), began, "no stream has changed its state");
+    assert_eq!(gateway.requests("subscribe").await.len(), 2, "none was asked for again");
+    streamer.stop().await;
+    // Not after another mount: what the file system has lost of its own tables is not the streamer's to write again.
+    let verdict = gateway.judge(&data, from, to).await;
+    assert!(verdict.total.stored > 0 && verdict.complete(), "{verdict:#?}");
 }
