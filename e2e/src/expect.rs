@@ -8,7 +8,7 @@ use crate::{
     feed::Feed,
     simulator::{Entry, Stream, cancelled, subscribed},
     trace::Trace,
-    view::{levels, newly_closed, uid},
+    view::{View, levels, newly_closed, uid},
 };
 
 /// A rung may fire this much after it was due, in seconds. The budget is one second, which the properties of
@@ -55,6 +55,17 @@ pub fn one_incident<'a>(now: &'a MarketStream, before: &MarketStream) -> Result<
     let closed = newly_closed(now, before);
     ensure!(closed.len() <= 1, "more than one incident: {closed:#?}");
     closed.into_iter().next().context("no incident was closed")
+}
+
+/// The condition is True, and its message has all these parts.
+///
+/// # Errors
+/// Shows the condition.
+pub fn says(ms: &MarketStream, type_: &str, parts: &[&str]) -> Result<()> {
+    let condition = ms.condition(type_).with_context(|| format!("there is no {type_}: {:#?}", ms.status))?;
+    ensure!(condition.status == "True", "{condition:#?}");
+    ensure!(parts.iter().all(|part| condition.message.contains(part)), "not all of {parts:?} are in {condition:#?}");
+    Ok(())
 }
 
 /// The recording holds exactly what the market made.

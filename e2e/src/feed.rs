@@ -8,7 +8,7 @@ use kube::{
     Api,
     api::{DeleteParams, Patch, PatchParams},
 };
-use marketstream_crds::{MarketStream, names};
+use marketstream_crds::{Cause, Incident, MarketStream, conditions::types, names};
 use serde_json::Value;
 
 use crate::{
@@ -16,12 +16,15 @@ use crate::{
     simulator::{Simulator, Stream},
     ticks::Recording,
     trace::Trace,
-    view::{View, uid},
+    view::{View, newly_closed, uid},
     wait,
 };
 
 /// Longest time for a pod to start and its streams to flow, several scenarios at once on two cores.
 const START: Duration = Duration::from_secs(120);
+
+/// Longest wait for an incident to become Critical or to end, seconds: far beyond any threshold of a scenario.
+const LADDER: u64 = 300;
 
 /// A MarketStream in a namespace.
 #[derive(Clone)]
@@ -87,6 +90,26 @@ impl Feed {
         let found =
             wait::until(&self.api(), &self.name, what, limit, |object| object.is_some_and(&mut reached)).await?;
         found.with_context(|| format!("{what}: {} is gone", self.name))
+    }
+
+    /// Waits until the condition Critical is True for that cause; returns the incident of that moment, too.
+    ///
+    /// # Errors
+    /// When that takes too long.
+    pub async fn critical(&self, cause: Cause) -> Result<(MarketStream, Incident)> {
+        let what = format!("the condition Critical says {cause}");
+        let ms = self.until(&what, LADDER, |ms| ms.is_for(types::CRITICAL, cause.as_str())).await?;
+        let incident = ms.incidents().iter().find(|incident| incident.cause == cause).cloned();
+        let incident = incident.with_context(|| format!("no incident says {cause}: {:#?}", ms.status))?;
+        Ok((ms, incident))
+    }
+
+    /// Waits until an incident that did something is closed that was not closed before.
+    ///
+    /// # Errors
+    /// When that takes too long.
+    pub async fn closed(&self, before: &MarketStream) -> Result<MarketStream> {
+        self.until("the incident is closed", LADDER, |ms| !newly_closed(ms, before).is_empty()).await
     }
 
     /// Waits until its pod is in a state.

@@ -63,6 +63,13 @@ impl Manifest {
         self
     }
 
+    /// Sets the thresholds of levels 3 and 4.
+    #[must_use]
+    pub fn thresholds(self, reset: &str, critical: &str) -> Self {
+        self.set("/spec/recovery/resetConnectionAfter", json!(reset))
+            .set("/spec/recovery/criticalAfter", json!(critical))
+    }
+
     /// Sets what a JSON pointer names; objects on the way are made, and `-` appends to an array.
     #[must_use]
     pub fn set(mut self, pointer: &str, value: Value) -> Self {

@@ -2,7 +2,7 @@
 //! scenarios run one after the other, and while no other scenario runs.
 
 use anyhow::{Result, ensure};
-use marketstream_crds::{ActionKind, conditions::types};
+use marketstream_crds::{ActionKind, Cause};
 use marketstream_e2e::{
     expect,
     feed::Feed,
@@ -11,7 +11,7 @@ use marketstream_e2e::{
     scenario::{Scenario, scenario},
     simulator::{Cure, SIM, connected},
     trace::Trace,
-    view::{View, actions, newly_closed, uid},
+    view::{View, actions, uid},
 };
 use serde_json::json;
 use tokio::sync::Mutex;
@@ -19,14 +19,13 @@ use tokio::sync::Mutex;
 static ONE_AFTER_THE_OTHER: Mutex<()> = Mutex::const_new(());
 
 /// Thresholds that leave another operator the time to take over: the killed one cannot give up its lease.
-async fn feed(s: &Scenario) -> Result<Feed> {
+async fn feed(s: &Scenario, critical: &str) -> Result<Feed> {
     let manifest = s
         .sidecar("feed")?
         .contract("sim1", SIM[0], &["BidAsk"])
         .contract("sim2", SIM[1], &["BidAsk"])
         .set("/spec/recovery/restartStreamsAfter", json!("16s"))
-        .set("/spec/recovery/resetConnectionAfter", json!("60s"))
-        .set("/spec/recovery/criticalAfter", json!("100s"));
+        .thresholds("60s", critical);
     s.apply(&manifest).await
 }
 
@@ -43,7 +42,8 @@ fn acted_once(trace: &Trace) -> Result<()> {
 async fn an_operator_killed_between_write_ahead_and_action_acts_once() -> Result<()> {
     let _alone = ONE_AFTER_THE_OTHER.lock().await;
     scenario("killed-acting", async |s| {
-        let feed = feed(s).await?;
+        // A machine that is slow to start the new pod must not reach level 4.
+        let feed = feed(s, "400s").await?;
         let before = feed.flows().await?;
         let pod = feed.pod().await?;
         let trace = feed.trace();
@@ -61,7 +61,7 @@ async fn an_operator_killed_between_write_ahead_and_action_acts_once() -> Result
         forbidden.end().await?;
         let written = killed?;
 
-        feed.until("the incident is closed", 240, |ms| !newly_closed(ms, &before).is_empty()).await?;
+        feed.closed(&before).await?;
         let ms = feed.flows_in_another_pod(&pod).await?;
         ensure!(
             ms.action().map(|action| &action.id) == written.as_ref().map(|action| &action.id),
@@ -83,21 +83,21 @@ async fn an_operator_killed_between_write_ahead_and_action_acts_once() -> Result
 async fn an_operator_killed_in_the_middle_of_an_incident_goes_on_where_it_was() -> Result<()> {
     let _alone = ONE_AFTER_THE_OTHER.lock().await;
     scenario("killed-waiting", async |s| {
-        let feed = feed(s).await?;
+        let feed = feed(s, "100s").await?;
         let before = feed.flows().await?;
         let trace = feed.trace();
 
         let fault = feed.simulator().silence_all(Cure::Never).await?;
         let at_2 = feed.until("level 2 is reached", 200, |ms| ms.level() == 2).await?;
         operator::kill(&s.cluster).await?;
-        let ms = feed.until("the condition Critical is True", 300, |ms| ms.is(types::CRITICAL)).await?;
+        let (ms, _) = feed.critical(Cause::Zombie).await?;
         let ids = |ms: &_| {
             View::incidents(ms).iter().map(|incident| (incident.id.clone(), incident.since)).collect::<Vec<_>>()
         };
         ensure!(ids(&ms) == ids(&at_2), "the same incident with the same clock: {:#?}", ms.incidents());
 
         feed.simulator().end(fault).await?;
-        feed.until("the incident is closed", 200, |ms| !newly_closed(ms, &before).is_empty()).await?;
+        feed.closed(&before).await?;
         let ms = feed.flows().await?;
         acted_once(&trace)?;
         let incident = expect::one_incident(&ms, &before)?;

@@ -8,7 +8,7 @@ use marketstream_e2e::{
     outside,
     scenario::scenario,
     simulator::{Cure, SIM, connected},
-    view::{View, actions, newly_closed, uid},
+    view::{View, actions, uid},
 };
 
 use crate::SIM1_QUOTES;
@@ -19,12 +19,13 @@ async fn an_external_gateway_is_reconnected_at_level_3_and_the_pod_stays() -> Re
         let gateway = outside::gateway(&s.cluster, &s.namespace, "gateway").await?;
         let manifest =
             Manifest::external(&s.cluster, "feed", &gateway.host, gateway.port)?.contract("sim1", SIM[0], &["BidAsk"]);
+        let manifest = manifest.thresholds("32s", "300s");
         let feed = s.apply_alone(&manifest).await?;
         let before = feed.flows().await?;
         let pod = feed.pod().await?;
 
         let fault = gateway.simulator.silence_all(Cure::Reconnect).await?;
-        feed.until("the incident is closed", 300, |ms| !newly_closed(ms, &before).is_empty()).await?;
+        feed.closed(&before).await?;
         let ms = feed.flows().await?;
 
         let incident = expect::one_incident(&ms, &before)?;

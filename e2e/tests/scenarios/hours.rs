@@ -54,7 +54,7 @@ async fn a_closed_market_is_no_fault_and_excuses_no_other_stream() -> Result<()>
 
         // The open one falls silent for longer than the closed one may be silent in its session.
         feed.simulator().silence(SIM1_QUOTES, Cure::Resubscribe).await?;
-        feed.until("the incident is closed", 200, |ms| !newly_closed(ms, &before).is_empty()).await?;
+        feed.closed(&before).await?;
         let ms = feed.until("all is well again", 120, well).await?;
         expect::rungs(expect::one_incident(&ms, &before)?, &ms.spec.recovery, &[1, 2])?;
         let named = |ms: &MarketStream| {

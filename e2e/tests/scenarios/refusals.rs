@@ -1,13 +1,13 @@
 //! The gateway refuses what is asked of it: each refusal is told apart, gets what its cause allows, and disturbs nobody.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use marketstream_crds::{Cause, MarketStream, Scope, conditions::types};
 use marketstream_e2e::{
     expect,
     feed::Feed,
     scenario::{Scenario, scenario},
     simulator::{SIM, Simulator},
-    view::{View, actions, levels, newly_closed, uid},
+    view::{View, actions, levels, uid},
 };
 use serde_json::{Value, json};
 
@@ -35,14 +35,6 @@ async fn flowing(s: &Scenario) -> Result<(Feed, MarketStream)> {
 async fn add(feed: &Feed, others: &[Value]) -> Result<()> {
     let contracts = [&[contract("sim1", SIM[0])], others].concat();
     feed.patch(&json!({"spec": {"contracts": contracts}})).await.map(drop)
-}
-
-/// The condition is True, and its message has all these parts.
-fn says(ms: &MarketStream, type_: &str, parts: &[&str]) -> Result<()> {
-    let condition = ms.condition(type_).with_context(|| format!("there is no {type_}"))?;
-    ensure!(condition.status == "True", "{condition:#?}");
-    ensure!(parts.iter().all(|part| condition.message.contains(part)), "not all of {parts:?} are in {condition:#?}");
-    Ok(())
 }
 
 #[tokio::test]
@@ -75,10 +67,10 @@ async fn refusals_are_told_apart_and_disturb_nobody() -> Result<()> {
             ensure!(actions(incident).is_empty(), "nothing that we do can help: {incident:#?}");
             expect::on_time(incident, &ms.spec.recovery)?;
         }
-        says(&ms, types::NOT_ENTITLED, &["paid/BidAsk", "Client Portal", "error 354"])?;
-        says(&ms, types::CAPACITY, &["full/BidAsk", "limits", "error 10190"])?;
-        says(&ms, types::STALLED, &["spec.contracts[name=wrong].conId", "error 200"])?;
-        says(&ms, types::CRITICAL, &["BidAsk", "since", "(error "])?;
+        expect::says(&ms, types::NOT_ENTITLED, &["paid/BidAsk", "Client Portal", "error 354"])?;
+        expect::says(&ms, types::CAPACITY, &["full/BidAsk", "limits", "error 10190"])?;
+        expect::says(&ms, types::STALLED, &["spec.contracts[name=wrong].conId", "error 200"])?;
+        expect::says(&ms, types::CRITICAL, &["BidAsk", "since", "(error "])?;
         ensure!(!ms.is(types::DATA_FLOWING) && ms.streamer().is_some_and(|report| report.flowing == 1));
 
         expect::only(&trace, &feed, &pod, &[]).await?;
@@ -104,15 +96,14 @@ async fn a_refusal_for_pacing_is_waited_out() -> Result<()> {
         ensure!(ms.incidents()[0].scope == Scope::Session, "{:#?}", ms.incidents());
         ensure!(ms.lacks(types::DATA_FLOWING, "Pacing") == Some("no data: fast/BidAsk"), "{:#?}", ms.status);
         // Level 4 comes late: its own patience on top, which the operator's settings shorten here.
-        let ms = feed.until("Critical is True", 200, |ms| ms.is_for(types::CRITICAL, "Pacing")).await?;
-        let incident = ms.incidents().first().context("there is no incident")?;
-        ensure!(levels(incident) == [1, 4] && actions(incident).is_empty(), "{incident:#?}");
+        let (ms, incident) = feed.critical(Cause::Pacing).await?;
+        ensure!(levels(&incident) == [1, 4] && actions(&incident).is_empty(), "{incident:#?}");
         let critical = incident.rungs[1].time.get().duration_since(incident.since.get()).as_secs_f64();
         let threshold = ms.spec.recovery.critical_after.get().as_secs_f64();
         ensure!(critical >= threshold + 30.0, "Critical came after {critical} s: {incident:#?}");
 
         sim.end(fault).await?;
-        feed.until("the incident is closed", 200, |ms| !newly_closed(ms, &before).is_empty()).await?;
+        feed.closed(&before).await?;
         feed.until("both flow", SHOWN, |ms| ms.flows(2)).await?;
         expect::only(&trace, &feed, &pod, &[]).await?;
         expect::untouched(&sim.requests_since(fault).await?, SIM1_QUOTES)?;

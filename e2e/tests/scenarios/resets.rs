@@ -10,7 +10,7 @@ use marketstream_e2e::{
     manifest::Manifest,
     scenario::{Scenario, scenario},
     simulator::{Cure, SIM, Simulator, connected, subscribed},
-    view::{View, actions, levels, newly_closed, uid},
+    view::{View, actions, levels, uid},
     wait,
 };
 use serde_json::{Value, json};
@@ -52,7 +52,7 @@ async fn a_live_session_is_reset_step_by_step_and_its_pod_is_replaced_last() -> 
         feed.until("the pod is replaced", 300, |ms| ms.rolls() == 1).await?;
         feed.until_pod("another pod is there", 120, |now| uid(now) != uid(&pod)).await?;
         end(&sim, fault).await?;
-        feed.until("the incident is closed", 300, |ms| !newly_closed(ms, &before).is_empty()).await?;
+        feed.closed(&before).await?;
         let ms = feed.flows_in_another_pod(&pod).await?;
 
         let incident = expect::one_incident(&ms, &before)?;
@@ -97,7 +97,7 @@ async fn a_live_pod_without_a_command_port_is_not_replaced() -> Result<()> {
         wait::answer("people are told why", START, async || refusal(s).await).await?;
 
         sim.end(fault).await?;
-        feed.until("the incident is closed", 200, |ms| !newly_closed(ms, &before).is_empty()).await?;
+        feed.closed(&before).await?;
         let ms = feed.flows().await?;
         expect::only(&trace, &feed, &pod, &[ActionKind::RestartStreams, ActionKind::Reconnect]).await?;
         ensure!(ms.rolls() == 0, "{:#?}", ms.status);
@@ -119,33 +119,43 @@ async fn refusal(s: &Scenario) -> Result<()> {
 
 #[tokio::test]
 async fn a_gateway_that_refuses_is_replaced_with_its_pod() -> Result<()> {
-    scenario("gateway-down", async |s| {
-        let feed = s.apply(&s.sidecar("feed")?.contract("sim1", SIM[0], &["BidAsk"])).await?;
-        let before = feed.flows().await?;
-        let (pod, trace, sim) = (feed.pod().await?, feed.trace(), feed.simulator());
+    scenario("gateway-down", async |s| replaced(s, "refuse", Cause::GatewayDown).await).await
+}
 
-        let fault = sim.begin(json!({"kind": "refuse"})).await?;
+#[tokio::test]
+async fn a_gateway_that_hangs_is_replaced_with_its_pod() -> Result<()> {
+    scenario("hang", async |s| replaced(s, "hang", Cause::GatewayHung).await).await
+}
+
+/// The gateway has a fault of that kind, which shows as that cause and goes on until the pod is another one.
+async fn replaced(s: &Scenario, kind: &str, cause: Cause) -> Result<()> {
+    let feed = s.apply(&s.sidecar("feed")?.contract("sim1", SIM[0], &["BidAsk"])).await?;
+    let before = feed.flows().await?;
+    let (pod, trace, sim) = (feed.pod().await?, feed.trace(), feed.simulator());
+
+    let fault = sim.begin(json!({"kind": kind})).await?;
+    if cause == Cause::GatewayDown {
         sim.post("/sockets/close", json!({})).await?;
-        let down = |ms: &_| View::incidents(ms).first().is_some_and(|incident| incident.cause == Cause::GatewayDown);
-        let ms = feed.until("an incident says GatewayDown", 120, down).await?;
-        ensure!(ms.lacks(types::CONNECTED, "GatewayDown").is_some(), "{:#?}", ms.condition(types::CONNECTED));
-        feed.until("the pod is replaced", 200, |ms| ms.rolls() == 1).await?;
-        feed.until_pod("another pod is there", 120, |now| uid(now) != uid(&pod)).await?;
-        end(&sim, fault).await?;
-        feed.until("the incident is closed", 300, |ms| !newly_closed(ms, &before).is_empty()).await?;
-        let ms = feed.flows_in_another_pod(&pod).await?;
+    }
+    let named = |ms: &_| View::incidents(ms).first().is_some_and(|incident| incident.cause == cause);
+    let ms = feed.until(&format!("an incident says {cause}"), 120, named).await?;
+    let told = ms.lacks(types::CONNECTED, cause.as_str());
+    ensure!(told.is_some_and(|text| text.contains("127.0.0.1:4002")), "{:#?}", ms.condition(types::CONNECTED));
+    feed.until("the pod is replaced", 200, |ms| ms.rolls() == 1).await?;
+    feed.until_pod("another pod is there", 120, |now| uid(now) != uid(&pod)).await?;
+    end(&sim, fault).await?;
+    feed.closed(&before).await?;
+    let ms = feed.flows_in_another_pod(&pod).await?;
 
-        let incident = expect::one_incident(&ms, &before)?;
-        expect::on_time(incident, &ms.spec.recovery)?;
-        ensure!(levels(incident)[..2] == [1, 3], "{incident:#?}");
-        // Without a session there is nothing to subscribe on, and none to make anew.
-        ensure!(actions(incident) == [ActionKind::RollPod], "{incident:#?}");
-        ensure!(trace.pods().len() == 2 && ms.rolls() == 1, "one roll, not more: {:?}", trace.pods());
-        let log = sim.requests_since(fault).await?;
-        ensure!(connected(&log) == [852], "one session, with the next client ID: {log:#?}");
-        ensure!(subscribed(&log) == [SIM1_QUOTES], "{log:#?}");
-        let recording = feed.recording_after(2, &[SIM1_QUOTES]).await?;
-        expect::faultless(&recording.judge(&sim, recording.whole_seconds()?).await?)
-    })
-    .await
+    let incident = expect::one_incident(&ms, &before)?;
+    expect::on_time(incident, &ms.spec.recovery)?;
+    ensure!(levels(incident)[..2] == [1, 3], "{incident:#?}");
+    // Without a session there is nothing to subscribe on.
+    ensure!(actions(incident) == [ActionKind::RollPod], "{incident:#?}");
+    ensure!(trace.pods().len() == 2 && ms.rolls() == 1, "one roll, not more: {:?}", trace.pods());
+    let log = sim.requests_since(fault).await?;
+    ensure!(connected(&log) == [852], "one session, with the next client ID: {log:#?}");
+    ensure!(subscribed(&log) == [SIM1_QUOTES], "{log:#?}");
+    let recording = feed.recording_after(2, &[SIM1_QUOTES]).await?;
+    expect::faultless(&recording.judge(&sim, recording.whole_seconds()?).await?)
 }

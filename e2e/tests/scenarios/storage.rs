@@ -1,6 +1,6 @@
 //! The data volume is full, really.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use marketstream_crds::{
     Cause, Scope,
     conditions::{reasons, types},
@@ -9,10 +9,9 @@ use marketstream_e2e::{
     expect,
     scenario::{Scenario, scenario},
     simulator::{SIM, connected},
-    view::{View, actions, levels, newly_closed, uid},
+    view::{View, actions, levels, uid},
     volume::SmallVolume,
 };
-use serde_json::json;
 
 use crate::SIM1_QUOTES;
 
@@ -31,27 +30,22 @@ async fn a_full_volume_calls_a_person_and_recording_goes_on_when_there_is_room()
 }
 
 async fn fills_up(s: &Scenario, volume: &SmallVolume) -> Result<()> {
-    let manifest = s
-        .sidecar("feed")?
-        .contract("sim1", SIM[0], &["BidAsk"])
-        .set("/spec/recovery/resetConnectionAfter", json!("24s"))
-        .set("/spec/recovery/criticalAfter", json!("32s"));
+    let manifest = s.sidecar("feed")?.contract("sim1", SIM[0], &["BidAsk"]).thresholds("24s", "32s");
     let feed = s.apply(&manifest).await?;
     let before = feed.flows().await?;
     let (pod, trace, sim) = (uid(&feed.pod().await?), feed.trace(), feed.simulator());
     let begun = sim.requests(0).await?.last().map_or(0, |entry| entry.at_ms + 1);
 
     volume.fill().await?;
-    let ms = feed.until("the condition Critical is True", 200, |ms| ms.is_for(types::CRITICAL, "StorageFull")).await?;
+    let (ms, incident) = feed.critical(Cause::StorageFull).await?;
     let full = ms.lacks(types::STORAGE_READY, reasons::WRITE_FAILED);
     ensure!(full.is_some_and(|text| text.contains("No space left")), "{:#?}", ms.condition(types::STORAGE_READY));
     ensure!(ms.is(types::READY) && ms.is(types::CONNECTED), "the session stays: {:#?}", ms.status);
-    let incident = ms.incidents().first().context("there is no incident")?;
-    ensure!(incident.cause == Cause::StorageFull && incident.scope == Scope::Session, "{incident:#?}");
-    ensure!(levels(incident) == [1, 4] && actions(incident).is_empty(), "{incident:#?}");
+    ensure!(incident.scope == Scope::Session, "{incident:#?}");
+    ensure!(levels(&incident) == [1, 4] && actions(&incident).is_empty(), "{incident:#?}");
 
     volume.drop_ballast().await?;
-    feed.until("the incident is closed", 200, |ms| !newly_closed(ms, &before).is_empty()).await?;
+    feed.closed(&before).await?;
     let ms = feed.flows().await?;
     ensure!(ms.is(types::STORAGE_READY) && ms.condition(types::CRITICAL).is_none(), "{:#?}", ms.status);
     expect::on_time(expect::one_incident(&ms, &before)?, &ms.spec.recovery)?;
