@@ -6,6 +6,7 @@ use marketstream_crds::{ActionKind, Cause, Scope, conditions::types};
 use marketstream_e2e::{
     expect,
     manifest::Manifest,
+    plugin::Plugin,
     scenario::{Scenario, scenario},
     simulator::{SIM, connected, subscribed},
     view::{View, actions, levels, uid},
@@ -155,7 +156,7 @@ async fn a_restart_that_a_person_asks_for_happens_once() -> Result<()> {
         let feed = s.apply(&two(s)?.thresholds("300s", "600s")).await?;
         let before = feed.flows().await?;
         let (pod, trace) = (feed.pod().await?, feed.trace());
-        feed.patch(&json!({"metadata": {"annotations": {"marketstream.io/restart": "please"}}})).await?;
+        Plugin::new(&s.namespace)?.json(&["restart", "feed"]).await?;
         let ms = feed.flows_in_another_pod(&pod).await?;
         ensure!(ms.rolls() == 0 && ms.client_id() == before.client_id(), "it is no recovery: {:#?}", ms.status);
         // Another change of the object does not ask again.

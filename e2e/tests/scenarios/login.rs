@@ -5,6 +5,7 @@ use anyhow::{Context, Result, ensure};
 use marketstream_crds::{Cause, conditions::types};
 use marketstream_e2e::{
     expect,
+    plugin::Plugin,
     scenario::scenario,
     simulator::SIM,
     view::{View, actions, levels, uid},
@@ -44,8 +45,7 @@ async fn a_second_factor_that_nobody_confirms_is_asked_for_no_more_often_than_al
         feed.until("the gate is closed", LIMIT, held).await?;
 
         // The person asks for another login, and has the second factor ready this time.
-        let stamp = json!({"metadata": {"annotations": {"marketstream.io/retry-login": "now"}}});
-        feed.patch(&stamp).await?;
+        Plugin::new(&s.namespace)?.json(&["login", "feed"]).await?;
         let sim = feed.simulator();
         wait::answer("the second factor is confirmed", std::time::Duration::from_secs(LIMIT), async || {
             sim.post("/login/confirm", json!({})).await

@@ -8,10 +8,15 @@ use marketstream_e2e::{
     scenario::scenario,
     simulator::{SIM, cancelled, connected, subscribed},
     view::{View, newly_closed, uid},
+    wait,
 };
 use serde_json::json;
+use std::time::Duration;
 
 use crate::{SIM1_QUOTES, SIM2_QUOTES};
+
+/// Longest wait for what a request leaves in the ledger.
+const LEDGER: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn one_stream_is_subscribed_again_on_request_and_the_others_are_left_alone() -> Result<()> {
@@ -64,6 +69,58 @@ async fn one_stream_is_subscribed_again_on_request_and_the_others_are_left_alone
         let refused = plugin.run(&["test-connection", "feed"]).await?;
         ensure!(refused.code == 3 && refused.output.contains("no gateway answers"), "{refused:?}");
         sim.end(fault).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_plugin_tells_and_asks_with_the_rights_of_its_caller() -> Result<()> {
+    scenario("plugin", async |s| {
+        let feed = s.apply(&s.sidecar("feed")?.contract("sim1", SIM[0], &["BidAsk"])).await?;
+        feed.flows().await?;
+        let pod = uid(&feed.pod().await?);
+        let plugin = Plugin::new(&s.namespace)?;
+        let status = plugin.json(&["status", "feed"]).await?;
+        ensure!(status["health"] == "Healthy" && status["streamer"]["summary"] == "1/1", "{status:#}");
+        let why = plugin.json(&["explain", "feed"]).await?;
+        let reason = why["reasons"][0].as_str().context("no reason")?;
+        ensure!(reason.starts_with("No incident is open. Healthy: 1 streams flow"), "{why:#}");
+        for log in [&["logs", "feed", "--tail", "3"][..], &["logs", "feed", "--tail", "3", "--gateway"]] {
+            let lines = plugin.run(log).await?;
+            ensure!(lines.code == 0 && (1..=3).contains(&lines.output.lines().count()), "{lines:?}");
+        }
+
+        let second = feed.recording_after(2, &[SIM1_QUOTES]).await?.whole_seconds()?.0;
+        let (from, to) = (second.to_string(), (second + 1).to_string());
+        let asked = plugin.json(&["backfill", "feed", "sim1", "--from", &from, "--to", &to]).await?;
+        ensure!(asked["streams"] == json!(["sim1/BidAsk"]), "{asked:#}");
+        wait::answer("the range is in the ledger", LEDGER, async || {
+            let ledger = plugin.json(&["gaps", "feed"]).await?;
+            let gaps = ledger["gaps"].as_array().context("no gaps")?;
+            ensure!(gaps.iter().any(|gap| gap["cause"] == "Requested" && gap["contract"] == "sim1"), "{ledger:#}");
+            Ok(())
+        })
+        .await?;
+        let wrong = plugin.run(&["backfill", "feed", "sim1", "--from", &to, "--to", &from]).await?;
+        ensure!(wrong.code == 1 && wrong.errors.contains("from must be before to"), "{wrong:?}");
+
+        // Somebody who may read the resource sees what is in it, and gets no further than that.
+        let read = json!([{"apiGroups": ["marketstream.io"], "resources": ["marketstreams"], "verbs": ["get"]}]);
+        let reader = Plugin::limited(&s.cluster, &s.namespace, read).await?;
+        ensure!(reader.json(&["status", "feed"]).await?["health"] == "Healthy");
+        let timeline = reader.json(&["timeline", "feed"]).await?;
+        ensure!(timeline["gapsUnknown"].as_str().is_some_and(|why| why.contains("pod feed-0")), "{timeline:#}");
+        for (words, part) in [
+            (&["gaps", "feed"][..], "port-forward to pod feed-0"),
+            (&["logs", "feed"], "forbidden"),
+            (&["restart", "feed"], "forbidden"),
+            (&["login", "feed"], "forbidden"),
+        ] {
+            let refused = reader.run(words).await?;
+            ensure!(refused.code == 1 && refused.errors.contains(part), "{words:?}: {refused:?}");
+        }
+        ensure!(uid(&feed.pod().await?) == pod, "the pod stays");
+        Ok(())
     })
     .await
 }
