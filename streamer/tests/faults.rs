@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use common::*;
 use jiff::SignedDuration;
-use marketstream_crds::{ActionKind, ActionState, MarketStreamSpec, SocketState, StreamState};
+use marketstream_crds::{
+    ActionKind, ActionState, MarketStreamSpec, SocketState, StreamState, StreamerStatus, Upstream,
+};
 use marketstream_streamer::{clock::Clock, drift::Verdict};
 use serde_json::json;
 use tokio::{
@@ -105,6 +107,25 @@ async fn a_zombie_that_a_new_session_cures() {
     let streamer = Streamer::start(data.path());
     streamer.apply(&spec);
     assert_eq!(streamer.until_flowing().await.client_id, 852);
+    streamer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_are_not_asked_for_again_while_the_link_to_ibkr_is_down() {
+    let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
+    let (streamer, spec) = flowing(&gateway, &data).await;
+    let asked = gateway.requests("subscribe").await.len();
+    gateway.post("/upstream", json!({"up": false})).await;
+    streamer
+        .until("the link is down", |status| status.upstream.as_ref().is_some_and(|it| it.state == Upstream::Down))
+        .await;
+    streamer.send(&spec, Some(851), Some(action("1", ActionKind::RestartStreams, &["sim1/Last"], 851)));
+    let failed = |status: &StreamerStatus| status.action.as_ref().is_some_and(|it| it.state == ActionState::Failed);
+    let message = streamer.until("the action has failed", failed).await.action.unwrap().message.unwrap();
+    assert!(message.contains("the link to IBKR is down"), "{message}");
+    assert_eq!(gateway.requests("subscribe").await.len(), asked);
+    gateway.post("/upstream", json!({"up": true, "data": "kept"})).await;
+    streamer.until_flowing().await;
     streamer.stop().await;
 }
 
