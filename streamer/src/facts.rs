@@ -249,7 +249,7 @@ pub struct Snapshot {
 pub struct Counters {
     /// Sessions after the first.
     pub reconnects: AtomicU64,
-    /// The last answered probe's round trip, in microseconds.
+    /// The last answered probe's round trip, in microseconds; 0 before the first.
     pub probe_micros: AtomicU64,
     /// This machine's clock against IBKR's.
     pub drift: Drift,
@@ -271,6 +271,12 @@ impl Counters {
         let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
         let counted = notices.len() < MAX_NOTICE_CODES || notices.contains_key(&code);
         *notices.entry(if counted { code } else { OTHER_CODES }).or_default() += 1;
+    }
+
+    /// Round trip of the last answered time probe.
+    #[must_use]
+    pub fn probe(&self) -> Option<Duration> {
+        Some(self.probe_micros.load(Ordering::Relaxed)).filter(|micros| *micros > 0).map(Duration::from_micros)
     }
 
     /// Notices so far, by code.

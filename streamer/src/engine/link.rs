@@ -104,7 +104,6 @@ impl Engine {
         let attempt = connect::round(
             endpoints(gateway, self.last_good.as_ref()),
             ids.current(),
-            connect::capacity(self.streams.values().filter(|stream| stream.lined).count() + self.lines.len()),
             gateway.connect_timeout.get(),
             fields(gateway),
             announced,

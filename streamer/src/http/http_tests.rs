@@ -163,6 +163,7 @@ async fn the_manual_lists_the_metrics() {
     let clocks = &core.facts().counters.drift;
     clocks.tick(1);
     clocks.sample(crate::drift::Sample { at: core.facts().clock.mono(), drift: 0.0, precision: 0.0 });
+    core.facts().counters.probe_micros.store(1, std::sync::atomic::Ordering::Relaxed);
     let spec = crate::test_support::spec(serde_json::json!({
         "contracts": [{"name": "a", "conId": 1, "ticks": ["Last"]}], "gateway": {"external": {"host": "127.0.0.1"}},
     }));

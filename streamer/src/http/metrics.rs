@@ -199,8 +199,10 @@ fn session(facts: &Facts, registry: &Registry) -> Result<(), prometheus::Error> 
     queue.set(i64::try_from(facts.feed.waiting()).unwrap_or(i64::MAX));
     let writable = add(registry, IntGauge::new("storage_writable", "1 if the last write and sync succeeded.")?)?;
     writable.set(i64::from(storage.writable));
-    let probe = Gauge::new("probe_latency_seconds", "Round trip of the last answered time probe.")?;
-    add(registry, probe)?.set(counters.probe_micros.load(Ordering::Relaxed) as f64 / 1e6);
+    if let Some(latency) = counters.probe() {
+        let probe = Gauge::new("probe_latency_seconds", "Round trip of the last answered time probe.")?;
+        add(registry, probe)?.set(latency.as_secs_f64());
+    }
     drift(&counters.drift, facts.clock.mono(), registry)?;
     let reconnects = counters.reconnects.load(Ordering::Relaxed);
     counter(registry, "reconnects_total", "API sessions after the first.", reconnects)?;

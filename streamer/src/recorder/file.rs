@@ -16,9 +16,10 @@ use marketstream_proto::{
     layout::{HourFile, MICROS_PER_SECOND},
 };
 
-use super::queue::MUCH;
 use crate::{disk, live::Hub, sums::Sums};
 
+/// Room that each buffer of a file keeps for what comes next, bytes: with 100 streams every KiB counts a hundred times.
+const KEPT: usize = 8 * 1024;
 /// Least pause before a refused write is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -149,7 +150,7 @@ impl HourWriter {
                 self.shown = self.shown.saturating_sub(self.written);
                 self.written = 0;
                 // After a stall the room that it took is given back.
-                self.framed.shrink_to(MUCH);
+                self.framed.shrink_to(KEPT);
                 if self.held() == 0 {
                     self.failure = None;
                 }
@@ -205,7 +206,8 @@ impl HourWriter {
             rest = behind;
         }
         self.waiting.clear();
-        self.waiting.shrink_to(MUCH);
+        self.waiting.shrink_to(KEPT);
+        self.lengths.shrink_to(KEPT / size_of::<usize>());
         let outcome = file.write_all(&self.framed[self.written..]);
         self.file = Some(file);
         if outcome.is_err() {

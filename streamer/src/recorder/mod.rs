@@ -1,5 +1,5 @@
-//! The recorder: a thread of its own that appends ticks to their hourly files, so that a slow disk never holds up the
-//! session, and a broken one never stops it.
+//! The recorder: a thread of its own that appends ticks to their hourly files, so that a disk that is slow for a moment
+//! loses nothing and holds the session up for a second at most, and a broken one never stops it.
 
 mod doubts;
 mod file;
@@ -47,7 +47,8 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// Hands a tick over, without waiting. Returns whether it was taken: it is not when the recorder is far behind or the
+    /// Hands a tick over. Waits only when the recorder is far behind, and then for a second at most. Returns whether it was
+    /// taken: it is not when the recorder stays behind or the
     /// disk has refused the tick's file for long, or when the tick has no place in the layout. Whoever hands it over reports
     /// the loss as a gap.
     #[must_use = "a tick that was not taken is a gap"]

@@ -19,6 +19,9 @@ use super::Cadence;
 
 /// Bytes that may wait: some 100,000 ticks, ten seconds of the busiest session ever seen (10,000 ticks a second).
 pub const MAX_BYTES: usize = 8 * 1024 * 1024;
+/// How long a full queue is waited for. What comes meanwhile waits in the socket's buffers: a disk that is slow for a
+/// moment costs no tick. One that takes nothing for longer stands still, and must not hold up the session.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// When so much waits, it is written before its time: enough for a write to be worth its system call, little enough to
 /// stay in a processor's cache.
 pub const MUCH: usize = 256 * 1024;
@@ -79,6 +82,14 @@ struct Waiting {
     batch: Batch,
     /// Files that nothing is taken for.
     closed: BTreeSet<HourFile>,
+    /// A full queue was waited for in vain: until the recorder takes what waits, nobody waits again.
+    stalled: bool,
+}
+
+impl Waiting {
+    fn is_full(&self) -> bool {
+        self.batch.bodies.len() >= MAX_BYTES
+    }
 }
 
 /// The queue.
@@ -86,6 +97,7 @@ struct Waiting {
 pub struct Queue {
     waiting: Mutex<Waiting>,
     filled: Condvar,
+    emptied: Condvar,
     refused: AtomicU64,
 }
 
@@ -103,11 +115,20 @@ impl Queue {
     }
 
     fn append(&self, file: HourFile, tick: &TickMessage) -> bool {
-        let Waiting { batch, closed } = &mut *self.lock();
-        let before = batch.bodies.len();
-        if before >= MAX_BYTES || closed.contains(&file) {
+        let mut waiting = self.lock();
+        if waiting.closed.contains(&file) {
             return false;
         }
+        if waiting.is_full() && !waiting.stalled {
+            let outcome = self.emptied.wait_timeout_while(waiting, PATIENCE, |waiting| waiting.is_full());
+            waiting = outcome.unwrap_or_else(PoisonError::into_inner).0;
+            waiting.stalled = waiting.is_full();
+        }
+        if waiting.is_full() {
+            return false;
+        }
+        let batch = &mut waiting.batch;
+        let before = batch.bodies.len();
         let Ok(bytes) = framing::encode_unnumbered(&mut batch.bodies, tick) else { return false };
         batch.heads.push((file, bytes));
         if before < MUCH && before + bytes >= MUCH {
@@ -151,6 +172,8 @@ impl Queue {
         let outcome = self.filled.wait_timeout_while(self.lock(), rest, idle);
         let mut waiting = outcome.unwrap_or_else(PoisonError::into_inner).0;
         std::mem::swap(&mut waiting.batch, batch);
+        waiting.stalled = false;
+        self.emptied.notify_one();
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -182,6 +205,19 @@ mod tests {
         assert!(queue.push(&tick()));
         queue.take(&mut batch, Duration::ZERO);
         assert!(batch.bodies.capacity() <= 2 * MUCH, "the room of a stall is given back");
+    }
+
+    #[test]
+    fn a_full_queue_waits_for_a_recorder_that_is_slow_for_a_moment() {
+        let queue = Queue::default();
+        while !queue.lock().is_full() {
+            assert!(queue.push(&tick()));
+        }
+        std::thread::scope(|scope| {
+            scope.spawn(|| queue.take(&mut Batch::default(), Duration::ZERO));
+            assert!(queue.push(&tick()) && queue.refused() == 0);
+        });
+        assert_eq!(queue.ticks(), 1);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One round of attempts to reach the gateway.
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::time::Duration;
 
 use ibapi::{Client, RateLimiter, subscriptions::NoticeStream};
 use marketstream_crds::SocketState;
@@ -9,18 +9,11 @@ use tokio::{net::TcpStream, time::timeout};
 use super::{endpoints::Endpoint, failure::Failure};
 use crate::pacing::REQUESTS_PER_SECOND;
 
-/// Frames that one subscription may have waiting. The upper bound outlasts a pause of 800 ms at 10,000 ticks a second,
-/// the lower one 100 ms (a loss of 1 % beyond that was measured).
-const CAPACITY: RangeInclusive<usize> = 1_024..=8_192;
-/// Frames that all subscriptions together may have waiting. The library takes their memory at once, about 130 bytes
-/// each (measured): 2.5 MiB, and 13 MiB with 100 streams.
-const ALL_CAPACITY: usize = 20_480;
-
-/// Frames that each of so many subscriptions may have waiting.
-#[must_use]
-pub fn capacity(streams: usize) -> usize {
-    (ALL_CAPACITY / streams.max(1)).clamp(*CAPACITY.start(), *CAPACITY.end())
-}
+/// Frames that one subscription may have waiting; what comes on top is lost, and told as lag. All run on one thread, where
+/// the runtime's budget of 128 operations has the library hand on some 40 frames before every subscription has its turn:
+/// at full speed 64 slots lose nothing and 32 do (measured). A pause of the thread holds the library up, too, and then
+/// the socket's buffers hold what comes. The library takes the memory at once, about 130 bytes a slot.
+const CAPACITY: usize = 256;
 
 /// A session that is up.
 pub struct Connection {
@@ -39,7 +32,6 @@ pub struct Connection {
 pub async fn round(
     endpoints: Vec<Endpoint>,
     client_id: i32,
-    capacity: usize,
     bound: Duration,
     fields: &'static str,
     announced: bool,
@@ -49,7 +41,7 @@ pub async fn round(
         if announced {
             tracing::info!("Attempting to connect to {endpoint} with client ID {client_id}");
         }
-        match attempt(&endpoint, client_id, capacity, bound, fields).await {
+        match attempt(&endpoint, client_id, bound, fields).await {
             Ok((client, notices)) => return Ok(Connection { client, notices, endpoint }),
             Err(failure) => {
                 let in_use = failure.state == SocketState::ClientIdInUse;
@@ -74,7 +66,6 @@ pub async fn round(
 async fn attempt(
     endpoint: &Endpoint,
     client_id: i32,
-    capacity: usize,
     bound: Duration,
     fields: &str,
 ) -> Result<(Client, NoticeStream), Failure> {
@@ -82,7 +73,7 @@ async fn attempt(
         .address(endpoint.to_string())
         .client_id(client_id)
         .max_reconnect_attempts(0)
-        .channel_capacity(capacity)
+        .channel_capacity(CAPACITY)
         .rate_limiter(RateLimiter::per_second(REQUESTS_PER_SECOND));
     // The library bounds neither the connection nor the handshake (measured): a silent gateway would hold us for ever.
     match timeout(bound, builder.connect_with_notice_stream()).await {
