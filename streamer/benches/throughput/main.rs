@@ -52,7 +52,9 @@ fn measure() -> anyhow::Result<()> {
         "cpu_us_per_tick": streamer.flood.cpu_us_per_tick(),
         "cpu_us_per_tick_by_thread": streamer.by_thread,
         "rss_idle_mib": streamer.rss_idle_mib,
+        "anonymous_idle_mib": streamer.anonymous_idle_mib,
         "rss_100_streams_mib": hundred.rss_mib,
+        "rss_100_streams_after_burst_mib": hundred.rss_after_burst_mib,
         "rss_100_streams_peak_mib": hundred.rss_peak_mib,
         "rss_flood_peak_mib": streamer.rss_peak_mib,
         "ticks": streamer.flood.ticks,
@@ -86,17 +88,21 @@ fn print(figures: &Value, rows: [(&str, &Spent); 3]) {
         let (wall, cpu, each) = (spent.ticks_per_s(), spent.ticks_per_cpu_s(), spent.cpu_us_per_tick());
         println!("{name:<28}{wall:>12.0}{cpu:>16.0}{each:>14.2}");
     }
+    let figure = |name: &str| figures[name].as_f64().unwrap_or(f64::NAN);
     println!("by thread, CPU us/tick: {}", figures["cpu_us_per_tick_by_thread"]);
     println!(
-        "lost {}, lag notices {}; memory at the peak of the flood {:.1} MiB, with 100 streams {:.1} MiB; load average before {}",
+        "lost {}, lag notices {}; load average before {}\nmemory, MiB: of its own when idle {:.1}, at the peak of the flood {:.1}, \
+         after a burst in 100 streams {:.1}, at its peak {:.1}",
         figures["lost"],
         figures["lag_notices"],
-        figures["rss_flood_peak_mib"].as_f64().unwrap_or(f64::NAN),
-        figures["rss_100_streams_peak_mib"].as_f64().unwrap_or(f64::NAN),
         figures["load_average"],
+        figure("anonymous_idle_mib"),
+        figure("rss_flood_peak_mib"),
+        figure("rss_100_streams_after_burst_mib"),
+        figure("rss_100_streams_peak_mib"),
     );
     println!("budgets:");
     for (name, budget) in BUDGETS {
-        println!("  {name:<26}{:>12.2}  of {budget}", figures[name].as_f64().unwrap_or(f64::NAN));
+        println!("  {name:<26}{:>12.2}  of {budget}", figure(name));
     }
 }

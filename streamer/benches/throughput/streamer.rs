@@ -44,6 +44,8 @@ pub struct Measured {
     /// CPU microseconds a tick of each thread, in the last round.
     pub by_thread: BTreeMap<String, f64>,
     pub rss_idle_mib: f64,
+    /// What of it is the process's own; the rest is its program, mapped from the file.
+    pub anonymous_idle_mib: f64,
     pub rss_peak_mib: f64,
     pub loss: Loss,
     pub sample: Sample,
@@ -55,6 +57,7 @@ pub fn run() -> anyhow::Result<Measured> {
     let streamer = Streamer::start(&gateway, &five())?;
     thread::sleep(SETTLE);
     let rss_idle_mib = streamer.process.memory_mib("VmRSS")?;
+    let anonymous_idle_mib = streamer.process.memory_mib("RssAnon")?;
     let (mut rounds, mut last_second) = (Vec::new(), 0);
     let mut by_thread = BTreeMap::new();
     let ticks = u64::from(TICKS) * five().len() as u64;
@@ -69,13 +72,23 @@ pub fn run() -> anyhow::Result<Measured> {
     }
     let rss_peak_mib = streamer.process.memory_mib("VmHWM")?;
     let loss = streamer.loss(gateway, last_second)?;
-    Ok(Measured { flood: Spent::best(&rounds), by_thread, rss_idle_mib, rss_peak_mib, loss, sample })
+    Ok(Measured {
+        flood: Spent::best(&rounds),
+        by_thread,
+        rss_idle_mib,
+        anonymous_idle_mib,
+        rss_peak_mib,
+        loss,
+        sample,
+    })
 }
 
 /// With as many streams as a manifest may have.
 pub struct Hundred {
-    /// Memory after a burst in each of them, MiB.
+    /// Memory while all of them flow, MiB.
     pub rss_mib: f64,
+    /// After a burst in each of them.
+    pub rss_after_burst_mib: f64,
     pub rss_peak_mib: f64,
     pub loss: Loss,
 }
@@ -92,13 +105,16 @@ pub struct Loss {
 pub fn hundred_streams() -> anyhow::Result<Hundred> {
     let (gateway, streams) = (Gateway::start()?, hundred());
     let streamer = Streamer::start(&gateway, &streams)?;
+    thread::sleep(SETTLE);
+    let rss_mib = streamer.process.memory_mib("VmRSS")?;
     let before = streamer.ticks()?;
     let last_second = gateway.burst(&streams, BURST)?;
     let ticks = u64::from(BURST) * streams.len() as u64;
     streamer.until("the burst is recorded", |streamer| Ok(streamer.ticks()? >= before + ticks))?;
     thread::sleep(SETTLE);
-    let (rss_mib, rss_peak_mib) = (streamer.process.memory_mib("VmRSS")?, streamer.process.memory_mib("VmHWM")?);
-    Ok(Hundred { rss_mib, rss_peak_mib, loss: streamer.loss(gateway, last_second)? })
+    let rss_after_burst_mib = streamer.process.memory_mib("VmRSS")?;
+    let rss_peak_mib = streamer.process.memory_mib("VmHWM")?;
+    Ok(Hundred { rss_mib, rss_after_burst_mib, rss_peak_mib, loss: streamer.loss(gateway, last_second)? })
 }
 
 struct Streamer {
