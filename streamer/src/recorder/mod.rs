@@ -144,13 +144,18 @@ fn run(queue: &Queue, doubts: &Doubts, writer: &mut Writer, heart: &Heart) {
             writer.set_cadence(cadence);
         }
         writer.take(&batch);
-        if batch.is_last() {
-            writer.finish(queue.refused());
-            return writer.tell(doubts);
+        let last = batch.is_last();
+        if last {
+            writer.finish();
         }
-        if writer.turn(batch.bytes() >= MUCH, queue.refused()) {
+        if last || writer.turn(batch.bytes() >= MUCH) {
             writer.tell(doubts);
             queue.close(writer.overfull());
+            // After all that it says is so.
+            writer.report(queue.refused());
+        }
+        if last {
+            return;
         }
     }
 }

@@ -95,8 +95,8 @@ impl Writer {
         if self.live.is_heard() { self.cadence.flush.min(LIVE_FLUSH) } else { self.cadence.flush }
     }
 
-    /// Does what is due, and returns whether anything was. With `much` a flush is; `refused` ticks were not taken so far.
-    pub fn turn(&mut self, much: bool, refused: u64) -> bool {
+    /// Does what is due, and returns whether anything was. With `much` a flush is.
+    pub fn turn(&mut self, much: bool) -> bool {
         let now = self.clock.mono();
         let flush = much || now >= self.flush_at;
         if flush {
@@ -115,14 +115,11 @@ impl Writer {
                 !idle
             });
         }
-        if flush || sync {
-            self.report(refused);
-        }
         flush || sync
     }
 
     /// Writes and syncs everything, for the end of the process.
-    pub fn finish(&mut self, refused: u64) {
+    pub fn finish(&mut self) {
         let now = self.clock.mono();
         for file in self.files.values_mut() {
             file.flush(&self.data_dir, &self.live, now, true);
@@ -132,7 +129,6 @@ impl Writer {
             }
             file.close();
         }
-        self.report(refused);
     }
 
     /// Tells what the disk has not confirmed, and what it has lost.
@@ -155,7 +151,8 @@ impl Writer {
         if held < MAX_HELD { BTreeSet::new() } else { failing().map(|(name, _)| *name).collect() }
     }
 
-    fn report(&mut self, refused: u64) {
+    /// Reports the state of the volume; `refused` ticks were not taken so far.
+    pub fn report(&mut self, refused: u64) {
         let now = self.clock.mono();
         let failure = self.files.values().find_map(HourWriter::failure);
         self.failing = failure.map(|_| self.failing.unwrap_or(now));
