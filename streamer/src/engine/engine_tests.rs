@@ -233,6 +233,39 @@ async fn a_lost_session_is_made_again_after_the_manifests_pause() {
     assert!(due > now.mono && due < now.mono + Duration::from_secs(1), "{due:?}");
 }
 
+/// A subscription that has received more than it has recorded: it needs several turns for the rest.
+fn busy_subscription() -> (tokio_util::task::AbortOnDropHandle<()>, Arc<std::sync::atomic::AtomicBool>) {
+    let recorded = Arc::<std::sync::atomic::AtomicBool>::default();
+    let done = recorded.clone();
+    let task = tokio::spawn(async move {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    (tokio_util::task::AbortOnDropHandle::new(task), recorded)
+}
+
+#[tokio::test]
+async fn what_a_lost_session_has_brought_is_recorded_and_the_end_waits_for_it() {
+    for ends_at_once in [false, true] {
+        let mut bench = Bench::new();
+        let now = bench.engine.now();
+        let (task, recorded) = busy_subscription();
+        bench.stream("a/Last").start(1, task, now.mono);
+        bench.engine.lost(&Failure::closed(&Endpoint { host: "gw".to_owned(), port: 4002 }), now);
+        assert!(!bench.stream("a/Last").is_running());
+        if ends_at_once {
+            bench.engine.shut_down().await;
+        } else {
+            for _ in 0..200 {
+                tokio::task::yield_now().await;
+            }
+        }
+        assert!(recorded.load(std::sync::atomic::Ordering::Relaxed), "ends at once: {ends_at_once}");
+    }
+}
+
 #[tokio::test]
 async fn an_unknown_message_is_a_gap_of_every_stream_that_runs_and_not_again_soon() {
     let mut bench = Bench::new();

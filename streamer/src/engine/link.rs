@@ -235,24 +235,24 @@ impl Engine {
         }
     }
 
-    pub(super) async fn shut_down(mut self) {
+    pub(super) async fn shut_down(&mut self) {
         let now = self.now();
         self.gaps.finish(now).await;
         let client = self.client().cloned();
         self.streams.values_mut().for_each(super::stream::StreamEntry::session_lost);
-        if let Some(client) = client {
-            // The gateway frees the client ID at once when the session is closed in order. Subscriptions end when they
-            // have recorded what had come.
-            let end = async {
+        // The gateway frees the client ID at once when the session is closed in order. Subscriptions end when they have
+        // recorded what had come, also those of a session that was lost just before.
+        let end = async {
+            if let Some(client) = client {
                 client.disconnect().await;
-                for stream in self.streams.values_mut() {
-                    if let Some(draining) = stream.take_draining() {
-                        let _ = draining.await;
-                    }
+            }
+            for stream in self.streams.values_mut() {
+                if let Some(draining) = stream.take_draining() {
+                    let _ = draining.await;
                 }
-            };
-            let _ = tokio::time::timeout(DISCONNECT_BOUND, end).await;
-        }
+            }
+        };
+        let _ = tokio::time::timeout(DISCONNECT_BOUND, end).await;
         // A disk that hangs is waited for elsewhere.
         if tokio::time::timeout(RECORDER_BOUND, self.end_recording()).await.is_err() {
             tracing::warn!("the disk does not take the last ticks");
