@@ -21,6 +21,13 @@ def ticks(root, con_id, tick="last", date=None):
     return session.execute(QUERY, wanted)
 
 
+def table(root, name):
+    """A side table: instruments, sessions, gaps or coverage."""
+    session = duckdb.connect()
+    session.execute("SET TimeZone = 'UTC'")
+    return session.execute("SELECT * FROM read_parquet($files)", {"files": f"{root}/{name}/**/*.parquet"})
+
+
 if __name__ == "__main__":
     rows = ticks(*sys.argv[1:]).to_arrow_table()
     print(duckdb.from_arrow(rows))

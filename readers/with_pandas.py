@@ -15,6 +15,11 @@ def ticks(root, con_id, tick="last", date=None):
     return frame.sort_values("ts_event", kind="stable", ignore_index=True)
 
 
+def table(root, name):
+    """A side table: instruments, sessions, gaps or coverage."""
+    return pandas.read_parquet(f"{root}/{name}", dtype_backend="pyarrow")
+
+
 if __name__ == "__main__":
     frame = ticks(*sys.argv[1:])
     print(frame)

@@ -16,6 +16,11 @@ def ticks(root, con_id, tick="last", date=None):
     return rows.collect().sort("ts_event", maintain_order=True)
 
 
+def table(root, name):
+    """A side table: instruments, sessions, gaps or coverage."""
+    return polars.read_parquet(f"{root}/{name}/**/*.parquet")
+
+
 if __name__ == "__main__":
     frame = ticks(*sys.argv[1:])
     print(frame)

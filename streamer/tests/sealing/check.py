@@ -56,4 +56,13 @@ def main(example, root, con_id, tick):
         print(json.dumps(line))
 
 
-main(*sys.argv[1:])
+def sides(example, root):
+    """Prints the side tables: one JSON object a row, with the name of its table, times in microseconds."""
+    reader = importlib.import_module(example)
+    for name in ("instruments", "sessions", "gaps", "coverage"):
+        for row in rows(reader.table(root, name)):
+            times = {key: micros(value) for key, value in row.items() if isinstance(value, datetime.datetime)}
+            print(json.dumps({"table": name} | row | times, default=str))
+
+
+main(*sys.argv[1:]) if len(sys.argv) > 3 else sides(*sys.argv[1:])

@@ -22,8 +22,13 @@ fn here(path: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// What an example reads, one object a row, in its order.
+/// The ticks that an example reads, one object a row, in its order.
 fn read(example: &str, data: &Data, kind: TickKind) -> Vec<Value> {
+    run(example, data, &[CON_ID.to_string().as_str(), kind.as_str()])
+}
+
+/// What an example reads: ticks of these, or the side tables.
+fn run(example: &str, data: &Data, args: &[&str]) -> Vec<Value> {
     let readers = here("../readers");
     let packages = packages(&readers.join("requirements.txt"), "python-readers");
     let output = Command::new("python3")
@@ -31,7 +36,7 @@ fn read(example: &str, data: &Data, kind: TickKind) -> Vec<Value> {
         .arg(here("tests/sealing/check.py"))
         .arg(example)
         .arg(data.path().join("parquet"))
-        .args([CON_ID.to_string().as_str(), kind.as_str()])
+        .args(args)
         .env("PYTHONPATH", std::env::join_paths([packages, readers]).unwrap())
         .stdin(Stdio::null())
         .output()
@@ -121,6 +126,34 @@ pub fn instrument(data: &Data) {
     known.keep(data.path()).unwrap();
 }
 
+/// Every example reads the side tables as they should be.
+fn compare_sides(data: &Data) {
+    let ledger = marketstream_streamer::backfill::store::Files::new(data.path()).ledger();
+    for example in EXAMPLES {
+        let all = run(example, data, &[]);
+        let of = |name: &str| all.iter().filter(|row| row["table"] == name).collect::<Vec<_>>();
+        let instruments = of("instruments");
+        assert_eq!((instruments.len(), &instruments[0]["contract"]), (1, &json!("mnq")), "{example}");
+        assert_eq!(instruments[0]["time_zone"], "US/Central", "{example}");
+        let opens: Vec<_> = of("sessions").iter().map(|row| row["open"].as_i64().unwrap()).collect();
+        assert_eq!(opens, [0, 1, 2].map(|day| (START - 21 * HOUR + day * 24 * HOUR) * 1_000_000), "{example}");
+        let gap = |gap: &marketstream_streamer::backfill::ledger::Gap| {
+            let micros = |second: Option<i64>| second.unwrap() * 1_000_000;
+            (micros(gap.after), micros(gap.before), format!("{:?}", gap.state), gap.added, gap.agreement)
+        };
+        let read = |row: &&Value| {
+            let (after, before) = (row["after"].as_i64().unwrap(), row["before"].as_i64().unwrap());
+            let state = row["state"].as_str().unwrap().to_owned();
+            (after, before, state, row["added"].as_u64().unwrap(), row["agreement"].as_f64())
+        };
+        let gaps: Vec<_> = of("gaps").iter().map(read).collect();
+        assert_eq!(gaps, ledger.gaps().iter().map(gap).collect::<Vec<_>>(), "{example}");
+        let coverage = of("coverage");
+        let ticks: u64 = coverage.iter().map(|row| row["ticks"].as_u64().unwrap()).sum();
+        assert_eq!((coverage.len(), ticks), (8, data.ticks.len() as u64), "{example}");
+    }
+}
+
 #[test]
 fn every_example_reads_every_tick_as_it_was_recorded() {
     let mut data = Data::new();
@@ -163,6 +196,7 @@ fn every_example_reads_every_tick_as_it_was_recorded() {
     assert_eq!(sealed.rows, last);
     compare(&data, &kinds[..1], &[START + 2 * HOUR], &[quality[0], quality[1], late]);
 
+    compare_sides(&data);
     let side = |table: &str| super::data::files(&data.path().join("parquet").join(table)).len();
     assert_eq!((side("instruments"), side("sessions"), side("gaps"), side("coverage")), (1, 1, 1, 2));
 }
