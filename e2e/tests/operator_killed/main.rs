@@ -1,5 +1,5 @@
-//! The operator is killed while it acts: no action is repeated, none forgotten. It serves every namespace, so these
-//! scenarios run one after the other, and while no other scenario runs.
+//! The operator is killed while it acts: no action is repeated, none forgotten. It serves every namespace, so this runs
+//! while no other scenario runs, and one kill serves two MarketStreams.
 
 use anyhow::{Result, ensure};
 use marketstream_crds::{ActionKind, Cause};
@@ -14,18 +14,14 @@ use marketstream_e2e::{
     view::{View, actions, uid},
 };
 use serde_json::json;
-use tokio::sync::Mutex;
 
-static ONE_AFTER_THE_OTHER: Mutex<()> = Mutex::const_new(());
-
-/// Thresholds that leave another operator the time to take over: the killed one cannot give up its lease.
-async fn feed(s: &Scenario, critical: &str) -> Result<Feed> {
+async fn feed(s: &Scenario, name: &str, reset: &str, critical: &str) -> Result<Feed> {
     let manifest = s
-        .sidecar("feed")?
+        .sidecar(name)?
         .contract("sim1", SIM[0], &["BidAsk"])
         .contract("sim2", SIM[1], &["BidAsk"])
         .set("/spec/recovery/restartStreamsAfter", json!("16s"))
-        .thresholds("60s", critical);
+        .thresholds(reset, critical);
     s.apply(&manifest).await
 }
 
@@ -39,68 +35,52 @@ fn acted_once(trace: &Trace) -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_operator_killed_between_write_ahead_and_action_acts_once() -> Result<()> {
-    let _alone = ONE_AFTER_THE_OTHER.lock().await;
-    scenario("killed-acting", async |s| {
-        // A machine that is slow to start the new pod must not reach level 4.
-        let feed = feed(s, "400s").await?;
-        let before = feed.flows().await?;
-        let pod = feed.pod().await?;
-        let trace = feed.trace();
+async fn an_operator_that_is_killed_repeats_no_action_and_forgets_none() -> Result<()> {
+    scenario("killed", async |s| {
+        // One is in the middle of its roll when the operator dies, between the write and the deed; a machine that is slow
+        // to start the new pod must not reach level 4. The other is at level 2, and leaves another operator more than a
+        // minute to take over: the killed one cannot give up its lease.
+        let (acting, waiting) = (feed(s, "acting", "24s", "400s").await?, feed(s, "waiting", "90s", "110s").await?);
+        let before = (acting.flows().await?, waiting.flows().await?);
+        let pod = acting.pod().await?;
+        let traces = (acting.trace(), waiting.trace());
 
-        let forbidden = Forbidden::deletes(&s.cluster, &s.namespace, &feed.pod_name()).await?;
-        let fault = feed.simulator().silence_all(Cure::Reconnect).await?;
+        let forbidden = Forbidden::deletes(&s.cluster, &s.namespace, &acting.pod_name()).await?;
+        let cured = acting.simulator().silence_all(Cure::Reconnect).await?;
+        let lasting = waiting.simulator().silence_all(Cure::Never).await?;
         let killed = async {
             let rolls = |ms: &_| View::action(ms).is_some_and(|action| action.kind == ActionKind::RollPod);
-            let ms = feed.until("the roll is written", 120, rolls).await?;
+            let ms = acting.until("the roll is written", 120, rolls).await?;
+            let at_2 = waiting.until("level 2 is reached", 60, |ms| ms.level() == 2).await?;
             operator::kill(&s.cluster).await?;
-            ensure!(uid(&feed.pod().await?) == uid(&pod), "the pod was deleted in spite of the policy");
-            Ok(ms.action().cloned())
+            ensure!(uid(&acting.pod().await?) == uid(&pod), "the pod was deleted in spite of the policy");
+            Ok((ms.action().cloned(), at_2))
         }
         .await;
         forbidden.end().await?;
-        let written = killed?;
+        let (written, at_2) = killed?;
 
-        feed.closed(&before).await?;
-        let ms = feed.flows_in_another_pod(&pod).await?;
-        ensure!(
-            ms.action().map(|action| &action.id) == written.as_ref().map(|action| &action.id),
-            "{:#?}",
-            ms.action()
-        );
-        acted_once(&trace)?;
-        let incident = expect::one_incident(&ms, &before)?;
+        acting.closed(&before.0).await?;
+        let ms = acting.flows_in_another_pod(&pod).await?;
+        let same = ms.action().map(|action| &action.id) == written.as_ref().map(|action| &action.id);
+        ensure!(same, "another action than {written:#?}: {:#?}", ms.action());
+        acted_once(&traces.0)?;
+        let incident = expect::one_incident(&ms, &before.0)?;
         expect::rungs(incident, &ms.spec.recovery, &[1, 2, 3])?;
         ensure!(ms.rolls() == 1, "{:#?}", ms.status);
-        let log = feed.simulator().requests_since(fault).await?;
+        let log = acting.simulator().requests_since(cured).await?;
         ensure!(connected(&log) == [852], "one new session, with the next client ID: {log:#?}");
-        Ok(())
-    })
-    .await
-}
 
-#[tokio::test]
-async fn an_operator_killed_in_the_middle_of_an_incident_goes_on_where_it_was() -> Result<()> {
-    let _alone = ONE_AFTER_THE_OTHER.lock().await;
-    scenario("killed-waiting", async |s| {
-        let feed = feed(s, "100s").await?;
-        let before = feed.flows().await?;
-        let trace = feed.trace();
-
-        let fault = feed.simulator().silence_all(Cure::Never).await?;
-        let at_2 = feed.until("level 2 is reached", 200, |ms| ms.level() == 2).await?;
-        operator::kill(&s.cluster).await?;
-        let (ms, _) = feed.critical(Cause::Zombie).await?;
+        let (ms, _) = waiting.critical(Cause::Zombie).await?;
         let ids = |ms: &_| {
             View::incidents(ms).iter().map(|incident| (incident.id.clone(), incident.since)).collect::<Vec<_>>()
         };
         ensure!(ids(&ms) == ids(&at_2), "the same incident with the same clock: {:#?}", ms.incidents());
-
-        feed.simulator().end(fault).await?;
-        feed.closed(&before).await?;
-        let ms = feed.flows().await?;
-        acted_once(&trace)?;
-        let incident = expect::one_incident(&ms, &before)?;
+        waiting.simulator().end(lasting).await?;
+        waiting.closed(&before.1).await?;
+        let ms = waiting.flows().await?;
+        acted_once(&traces.1)?;
+        let incident = expect::one_incident(&ms, &before.1)?;
         expect::rungs(incident, &ms.spec.recovery, &[1, 2, 3, 4])?;
         ensure!(actions(incident) == [ActionKind::RestartStreams, ActionKind::RollPod], "{incident:#?}");
         Ok(())
