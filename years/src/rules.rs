@@ -32,6 +32,8 @@ const STUCK: Ms = 30 * MINUTE;
 const MARGIN: Ms = 5 * MINUTE;
 /// By then it has been.
 const LOOKED: Ms = MARGIN + ROOM;
+/// History is asked about the same silence each 320 s at least.
+const HISTORY: Ms = 6 * MINUTE;
 /// Pods that may be replaced in a day.
 const ROLLS: usize = 6;
 
@@ -72,7 +74,9 @@ impl Situation {
         let shift = members(self.hurting).map(|index| {
             let stream = &world.manifest.streams[index];
             let thin = if matches!(stream.tape, Tape::Thin { .. }) { 10 * MINUTE } else { 0 };
-            stream.stale_after - MINUTE + thin
+            // Without a market-data line only history tells, and until it is asked again its last word stands.
+            let asked = if world.manifest.lined & (1 << index) == 0 { HISTORY } else { 0 };
+            stream.stale_after - MINUTE + thin + asked
         });
         self.shift = shift.max().unwrap_or(0) + world.lateness();
         let quickest = members(world.expected()).map(|index| world.manifest.streams[index].stale_after).min();

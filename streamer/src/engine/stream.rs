@@ -187,6 +187,8 @@ impl StreamEntry {
     pub fn corrupted(&mut self, now: Duration) -> Duration {
         let again = self.corrupt_before.is_some_and(|before| now.saturating_sub(before) < CORRUPT_COUNTS);
         self.corrupt_before = Some(now);
+        // What sends ticks was not refused.
+        (self.refused, self.error, self.refusals) = (None, None, 0);
         AFTER_CORRUPT[usize::from(again)]
     }
 

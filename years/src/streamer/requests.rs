@@ -83,6 +83,8 @@ impl Streamer {
         if entry.running.take().is_none() {
             return;
         }
+        // What sends ticks was not refused.
+        (entry.refused, entry.error, entry.refusals) = (None, None, 0);
         let again = entry.corrupt.replace(tick).is_some_and(|before| tick - before < MINUTE);
         entry.wanted_at = (!held).then_some(tick + AFTER_CORRUPT[usize::from(again)]);
     }
