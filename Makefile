@@ -75,6 +75,15 @@ SEED ?=
 year: ## Simulated years of faults, judged by their true causes (SEEDS=n; SEED=n replays one)
 	@cargo run --quiet --locked --release --package marketstream-years -- $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
+# How long each fuzz target runs, and the seed of its inputs.
+FUZZ_MILLIS ?= 60000
+FUZZ_SEED ?= $(shell date +%s)
+
+.PHONY: fuzz
+fuzz: ## Mutated input for every parser of outside bytes, a minute each (FUZZ_MILLIS=n, FUZZ_SEED=n)
+	@FUZZ_MILLIS=$(FUZZ_MILLIS) FUZZ_SEED=$(FUZZ_SEED) cargo test --quiet --locked --package marketstream-proto \
+	  --package marketstream-recovery --test fuzz -- --nocapture
+
 .PHONY: bench-simulator
 bench-simulator: ## How many ticks a second the simulator sends, beside a raw loop of the same bytes
 	@cargo bench --quiet --locked --package ib-gateway-sim --bench flood

@@ -350,7 +350,12 @@ fn reset_alike(active: &Active, world: &World, looks: &Looks, now: Ms) -> bool {
         _ if world.hung() || looks.hung => true,
         Kind::Upstream(_) if matches!(world.gateway.process, Process::Down(_)) => true,
         Kind::Competing { .. } if displaced => false,
-        Kind::Competing { .. } | Kind::Farm { .. } | Kind::Refused(_) | Kind::Delayed { .. } if !world.talks() => true,
+        // What was told before the link was lost may not be so any more.
+        Kind::Competing { .. } | Kind::Farm { .. } | Kind::Refused(_) | Kind::Delayed { .. }
+            if !world.talks() || world.away() =>
+        {
+            true
+        }
         Kind::Delayed { told: false } if untold(active, world) => dark,
         Kind::Upstream(_) if !active.told => true,
         Kind::Silent | Kind::Corrupt | Kind::Competing { told: false } => dark,

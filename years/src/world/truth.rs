@@ -21,6 +21,12 @@ impl World {
         !self.hung() && !self.cut_off()
     }
 
+    /// Whether the gateway has lost IBKR.
+    #[must_use]
+    pub fn away(&self) -> bool {
+        self.is(|kind| matches!(kind, Kind::Upstream(_)))
+    }
+
     /// Whether nothing passes between the streamer and the gateway.
     #[must_use]
     pub fn cut_off(&self) -> bool {
