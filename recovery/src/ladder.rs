@@ -236,19 +236,27 @@ impl<'a> Ladder<'a> {
         let order = if tried_last == Some(RESTART) { [RESET, RESTART] } else { [RESTART, RESET] };
         let level = order.into_iter().find(|level| self.allows(incident, *level))?;
         let due = after(last.time.get(), self.policy.retry_after(tried));
-        let first = self.first_reset(incident).filter(|_| level == RESET);
-        Some(self.step(incident, level, first.map_or(due, |first| first.min(due))))
+        match self.first_resets(incident) {
+            Some(first) if level == RESET => Some(self.step(incident, RESET, first.min(due))),
+            Some(first) if first < due => Some(self.step(incident, RESET, first)),
+            _ => Some(self.step(incident, level, due)),
+        }
     }
 
-    /// A reset that was forbidden when it was due, as while a farm is down, and is allowed now: the pauses grew for other
-    /// tries.
-    fn first_reset(&self, incident: &Incident) -> Option<Timestamp> {
-        let tried = incident.rungs.iter().any(|rung| rung.level == RESET);
-        if tried || rule(incident.cause).late_reset {
+    /// When the next reset is due of those that were forbidden before Critical, as while a farm is down, and are allowed
+    /// now: the pauses grew for other tries.
+    fn first_resets(&self, incident: &Incident) -> Option<Timestamp> {
+        let rule = rule(incident.cause);
+        let critical = incident.rungs.iter().position(|rung| rung.level == CRITICAL)?;
+        let resets = |rungs: &[Rung]| rungs.iter().filter(|rung| rung.level == RESET).count();
+        let (before, later) = incident.rungs.split_at(critical);
+        let tried = resets(later);
+        let open = resets(before) == 0 && tried < self.strengths(&rule).len();
+        if !open || rule.late_reset || !self.allows(incident, RESET) {
             return None;
         }
         let due = after(incident.since.get(), self.threshold(incident, RESET));
-        let waits = [self.verification_end(incident), self.restored_end()];
+        let waits = [self.verification_end(incident), self.restored_end().filter(|_| tried == 0)];
         Some(waits.into_iter().flatten().fold(due, Timestamp::max))
     }
 

@@ -377,6 +377,20 @@ fn a_reset_that_a_broken_farm_forbade_comes_when_that_is_back() {
 }
 
 #[test]
+fn resets_that_a_broken_farm_forbade_follow_each_other_when_that_is_back() {
+    let mut world = World::new();
+    world.spec.recovery.reset = Some(Reset::Stepwise);
+    world.silence_all(120);
+    world.farm("hfarm", FarmKind::MarketData, FarmState::Broken);
+    world.run(4 * 3600);
+    let tried = world.actions.len();
+    world.farm("hfarm", FarmKind::MarketData, FarmState::Ok);
+    world.run(91 + 91);
+    let kinds: Vec<_> = world.done()[tried..].iter().map(|(_, kind)| *kind).collect();
+    assert_eq!(kinds, [ActionKind::Reconnect, ActionKind::RollPod]);
+}
+
+#[test]
 fn a_roll_that_was_written_and_not_done_is_done_once() {
     let mut world = World::new();
     world.silence_all(60);

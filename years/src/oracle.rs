@@ -40,6 +40,8 @@ pub struct Oracle {
     rolls: Vec<Ms>,
     resubscribed: BTreeMap<usize, Ms>,
     heard: BTreeMap<usize, Ms>,
+    /// Since when each flows, and when it had last flowed for the settling time.
+    steady: BTreeMap<usize, (Option<Ms>, Ms)>,
 }
 
 /// A fault that is under way, as the oracle follows it.
@@ -58,6 +60,10 @@ struct Case {
 
 /// What ended so recently may still be acted upon, beyond the age of the report.
 const AFTERMATH: Ms = 5 * SECOND;
+/// Flow for so long ends an incident.
+const SETTLES: Ms = 10 * SECOND;
+/// By then somebody has been called for a silence.
+const CALLED: Ms = 10 * MINUTE;
 /// A login takes so long once nothing stands in its way.
 const LOGIN: Ms = 30 * SECOND;
 /// An action of our own may keep data away for so long before that is no excuse any more.
@@ -70,6 +76,7 @@ impl Oracle {
     pub fn watch(&mut self, now: Ms, world: &World, streamer: Option<&Streamer>, trace: &mut Trace) {
         let expected = world.expected();
         self.note_light(now, world, expected);
+        self.note_flow(now, world);
         if let Some(streamer) = streamer {
             for index in members(world.delivering()) {
                 if let Some(tick) = streamer.entries[index].last_tick {
@@ -136,6 +143,21 @@ impl Oracle {
         self.close(now, world, trace);
     }
 
+    /// Data that come for a moment end nothing.
+    fn note_flow(&mut self, now: Ms, world: &World) {
+        let delivering = world.delivering();
+        for index in 0..world.manifest.streams.len() {
+            let (since, steady) = self.steady.entry(index).or_insert((None, now));
+            if delivering & (1 << index) == 0 {
+                if since.take().is_some_and(|since| now - since >= SETTLES) {
+                    *steady = now;
+                }
+            } else if now - *since.get_or_insert(now) >= SETTLES {
+                *steady = now;
+            }
+        }
+    }
+
     fn note_light(&mut self, now: Ms, world: &World, expected: Mask) {
         let dark = expected != 0 && expected & !world.blocked() == 0;
         if dark {
@@ -183,7 +205,12 @@ impl Oracle {
             let Some(case) = self.cases.get(&active.index).filter(|case| !case.missed) else { continue };
             let Some(since) = case.hurts_since else { continue };
             let (detected, critical) = (case.detected, case.critical);
-            let situation = self.situation(now, world, active, expected);
+            let mut situation = self.situation(now, world, active, expected);
+            // What comes upon a silence that somebody was called for is tried with its long pauses.
+            let late = |index: usize| self.heard.get(&index).is_some_and(|heard| since - heard >= CALLED);
+            if situation.hurting != 0 && members(situation.hurting).all(late) {
+                situation.shift += HOUR;
+            }
             let hurt_for = now - since;
             let need = rules::need(active, world, &situation, now);
             let failed = match need {
@@ -248,7 +275,9 @@ impl Oracle {
                 let concerns = active.fault.streams == 0 || active.fault.streams & alarm.streams != 0;
                 concerns && rules::worth_a_call(&active.fault.kind)
             });
-            let out = |index: usize| self.heard.get(&index).is_none_or(|heard| now - heard >= 8 * MINUTE);
+            let old = |at: Option<Ms>| at.is_none_or(|at| now - at >= 8 * MINUTE);
+            let steady = |index: usize| self.steady.get(&index).map(|(_, steady)| *steady);
+            let out = |index: usize| old(self.heard.get(&index).copied()) || old(steady(index));
             let unheard = |active: &Active| rules::hurts_always(&active.fault.kind) || active.fault.streams == 0;
             let long = members(alarm.streams).any(out) || known.iter().any(unheard);
             if !(justified && long) {
@@ -282,7 +311,8 @@ impl Oracle {
         let aftermath = if world.gateway.is_up() { AFTERMATH } else { LOGIN };
         let past = self.recent.iter().filter(|(active, until)| {
             // A subscription that has not ticked since its death ended still looks dead.
-            let stopped = if active.fault.kind == Kind::Silent { active.blocking & world.expected() } else { 0 };
+            let dead = matches!(active.fault.kind, Kind::Silent | Kind::Corrupt);
+            let stopped = if dead { active.blocking & world.expected() } else { 0 };
             let unheard = |index: usize| self.heard.get(&index).is_none_or(|heard| heard < until);
             *until + aftermath >= seen || stopped != 0 && members(stopped).all(unheard)
         });

@@ -76,10 +76,13 @@ impl World {
     /// IBKR's code and text.
     pub fn request(&mut self, stream: usize) -> Result<(), (i32, &'static str)> {
         let bit = 1 << stream;
+        // There are no market data at all for a login that is used elsewhere.
+        if self.is(|kind| matches!(kind, Kind::Competing { .. })) {
+            return Err(COMPETING);
+        }
         let origins = self.active.iter().filter(|active| active.residual.is_none());
         for active in origins {
             match active.fault.kind {
-                Kind::Competing { .. } => return Err(COMPETING),
                 Kind::Refused(refusal) if active.fault.streams & bit != 0 => return Err(refusal.answer(active.index)),
                 Kind::Delayed { .. } if active.fault.streams & bit != 0 => return Err(DELAYED),
                 _ => {}
