@@ -81,8 +81,8 @@ FUZZ_SEED ?= $(shell date +%s)
 
 .PHONY: fuzz
 fuzz: ## Mutated input for every parser of outside bytes, a minute each (FUZZ_MILLIS=n, FUZZ_SEED=n)
-	@FUZZ_MILLIS=$(FUZZ_MILLIS) FUZZ_SEED=$(FUZZ_SEED) cargo test --quiet --locked --package marketstream-proto \
-	  --package marketstream-recovery --test fuzz -- --nocapture
+	@export FUZZ_MILLIS=$(FUZZ_MILLIS) FUZZ_SEED=$(FUZZ_SEED); \
+	  $(CARGO_TEST) --test fuzz -- --nocapture; $(CARGO_TEST) --lib fuzzed_ -- --nocapture
 
 .PHONY: bench-simulator
 bench-simulator: ## How many ticks a second the simulator sends, beside a raw loop of the same bytes

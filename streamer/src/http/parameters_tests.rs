@@ -1,3 +1,5 @@
+use axum::{extract::Query, http::Uri};
+use marketstream_fuzz::fuzz;
 use proptest::prelude::*;
 
 use super::*;
@@ -122,4 +124,42 @@ proptest! {
             Err(problem) => prop_assert!(problem.message.len() < 600, "{}", problem.message),
         }
     }
+}
+
+#[test]
+fn fuzzed_addresses_are_read_within_the_bounds_or_refused_as_bad_requests() {
+    let corpus = [
+        "tick_types=last,bid_ask&limit=10&timeout=60",
+        "after=1795469313000000-0-0&tick_types=mid_point",
+        "start_time=2026-11-18T14:00:00%2B02:00&buffer_duration=30m&format=protobuf&raw=true",
+        "start_time=1794990000&end_time=1794990009&limit=1000000000",
+        "end_time=2026-11-18T12:00:00.5Z&buffer_duration=31d",
+        "",
+    ];
+    fuzz("addresses", &corpus.map(|text| text.as_bytes().to_vec()), |bytes| {
+        let address = [b"/?", bytes].concat();
+        let Ok(uri) = Uri::try_from(address.as_slice()) else { return };
+        let Ok(Query(pairs)) = Query::<Vec<(String, String)>>::try_from_uri(&uri) else { return };
+        let refused = |problem: Problem| {
+            assert_eq!(problem.status, axum::http::StatusCode::BAD_REQUEST);
+            assert!(!problem.message.is_empty() && problem.message.len() < 1024, "{}", problem.message);
+        };
+        let distinct = |kinds: &[TickKind]| (1..kinds.len()).all(|at| !kinds[..at].contains(&kinds[at]));
+        match live(&pairs, None) {
+            Ok(live) => {
+                assert!(live.limit.is_none_or(|limit| LIMIT.contains(&limit)));
+                assert!(live.timeout.is_none_or(|timeout| TIMEOUT_S.contains(&timeout.as_secs())));
+                assert!(live.kinds.is_none_or(|kinds| !kinds.is_empty() && distinct(&kinds)));
+            }
+            Err(problem) => refused(problem),
+        }
+        match range(&pairs, now()) {
+            Ok(range) => {
+                let length = range.end_us - range.start_us;
+                assert!(length > 0 && length as u128 <= MAX_RANGE.as_micros(), "{range:?}");
+                assert!(!range.kinds.is_empty() && distinct(&range.kinds));
+            }
+            Err(problem) => refused(problem),
+        }
+    });
 }

@@ -125,6 +125,8 @@ fn without_nulls(value: &mut Value) {
 
 #[cfg(test)]
 mod tests {
+    use marketstream_fuzz::fuzz;
+
     use super::*;
 
     const SPEC: &str = "contracts:\n- {name: mnq, conId: 1, ticks: [Last]}\ngateway: {external: {host: gw}}\n";
@@ -188,5 +190,20 @@ mod tests {
     #[test]
     fn an_emptied_field_is_a_missing_one() {
         assert_eq!(read(&format!("{SPEC}recovery:\n")).unwrap().spec, read(SPEC).unwrap().spec);
+    }
+
+    #[test]
+    fn fuzzed_manifests_are_refused_with_a_reason_or_take_their_own_place() {
+        let long =
+            "recovery: {staleAfter: 30s, warnAfter: 40s}\nbackfill: {maxAge: 12h}\nstorage: {retentionDays: 7}\n";
+        let corpus = [SPEC.to_owned(), whole(SPEC), format!("{SPEC}{long}"), format!("{SPEC}limits: {{lines: 50}}\n")];
+        let reader = Reader::new(Seed::default());
+        fuzz("manifests", &corpus.map(String::into_bytes), |bytes| {
+            let text = String::from_utf8_lossy(bytes);
+            match reader.read(&text, None) {
+                Ok(manifest) => assert_eq!(reader.read(&text, Some(&manifest)), Ok(manifest)),
+                Err(reason) => assert!(!reason.trim().is_empty()),
+            }
+        });
     }
 }
