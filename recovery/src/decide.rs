@@ -161,13 +161,15 @@ impl State<'_> {
     }
 
     /// Whether this may be done now. One action at a time; none while paused; none on a report of unknown age, nor is a
-    /// person called for what it says.
+    /// person called for what it says, nor for reports that a new operator has not waited for itself.
     fn may(&mut self, cause: Cause, step: Step) -> bool {
         if self.view.paused {
             return false;
         }
         let Act::Do(_) = step.act else {
-            let known = self.view.report.confirmed || cause == Cause::NotReporting;
+            let missing =
+                || cause == Cause::NotReporting && self.now >= self.view.overdue(self.policy.missed_heartbeats);
+            let known = self.view.report.confirmed || missing();
             return known || step.level < level::CRITICAL;
         };
         if let Some(action) = self.action.as_ref().filter(|action| in_flight(self.view, action, self.now)) {

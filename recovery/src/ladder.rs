@@ -195,13 +195,12 @@ impl<'a> Ladder<'a> {
 
     /// A step that is due at `due`, or when what holds it ends.
     fn step(&self, incident: &Incident, level: u8, due: Timestamp) -> Step {
-        let due = self.release(incident, level, due);
         let act = match level {
             RESTART => Act::Do(ActionKind::RestartStreams),
             RESET => self.strength(incident),
             _ => Act::Tell,
         };
-        Step { level, due, act }
+        Step { level, due: self.release(incident, level, act, due), act }
     }
 
     /// The same level again: a silent stream each time after a doubled pause, a stepwise reset with its next strength.

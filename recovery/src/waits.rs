@@ -6,7 +6,7 @@ use marketstream_crds::{ActionKind, Cause, Incident, Scope, StreamState};
 use crate::{
     incidents::{Rank, rank},
     ladder::{
-        Ladder,
+        Act, Ladder,
         level::{RESET, RESTART},
         of_silence,
     },
@@ -31,11 +31,12 @@ impl Ladder<'_> {
     }
 
     /// When a step that is due at `due` may be taken.
-    pub(crate) fn release(&self, incident: &Incident, level: u8, due: Timestamp) -> Timestamp {
+    pub(crate) fn release(&self, incident: &Incident, level: u8, act: Act, due: Timestamp) -> Timestamp {
         let rule = rule(incident.cause);
         let acts = matches!(level, RESTART | RESET);
         let waits = [
-            self.view.pacing_end().filter(|_| acts),
+            // A roll that is refused asks for nothing.
+            self.view.pacing_end().filter(|_| matches!(act, Act::Do(_))),
             self.effect_known(incident).filter(|_| acts),
             self.restored_end().filter(|_| level == RESTART),
             self.first_ticks_due(incident).filter(|_| level >= RESTART),

@@ -314,6 +314,26 @@ fn what_follows_a_full_volume_or_a_silent_pod_has_the_clock_of_its_own_silence()
 // A new operator
 
 #[test]
+fn nobody_is_called_for_reports_that_a_new_operator_has_not_waited_for_itself() {
+    for returns in [true, false] {
+        let mut world = World::new();
+        world.reporting = false;
+        world.run(500);
+        assert_eq!((world.incident().cause, world.incident().level), (Cause::NotReporting, 1));
+        // Another operator takes over when Critical is overdue.
+        world.paused = true;
+        world.run(200);
+        world.paused = false;
+        world.restart_operator();
+        world.run(2);
+        assert_eq!(world.incident().level, 1);
+        world.reporting = returns;
+        world.run(50);
+        assert_eq!(world.told("Critical"), !returns);
+    }
+}
+
+#[test]
 fn nobody_is_called_on_a_report_of_unknown_age() {
     let mut world = World::new();
     world.reject(&[BTC_QUOTES], 200, "No security definition has been found for the request");

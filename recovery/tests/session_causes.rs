@@ -308,6 +308,16 @@ fn a_pause_holds_levels_2_and_3_of_every_cause() {
 }
 
 #[test]
+fn a_pause_holds_no_roll_that_is_refused_nor_the_call_behind_it() {
+    let mut world = World::new().live(CommandPort::Down);
+    world.socket(SocketState::Refused);
+    world.pause(700);
+    world.run(601);
+    assert_eq!(world.rungs(), [(1, 60.0), (3, 300.0), (4, 600.0)]);
+    assert!(world.told("RollRefused") && world.actions.is_empty());
+}
+
+#[test]
 fn what_follows_a_pause_has_a_clock_of_its_own() {
     let mut world = World::new();
     world.reject(&ALL, PACING.0, PACING.1);

@@ -42,9 +42,9 @@ impl Scene<'_> {
         self.oracle.acted(now, seen, deed, self.world, self.streamer.as_ref(), self.trace);
     }
 
-    /// What people are told now, all of it.
-    pub fn alarms(&mut self, now: Ms, alarms: &[Alarm]) {
-        self.oracle.alarmed(now, alarms, self.world, self.trace);
+    /// What people are told now, all of it, on a report that was written at `seen`.
+    pub fn alarms(&mut self, now: Ms, seen: Ms, alarms: &[Alarm]) {
+        self.oracle.alarmed(now, seen, alarms, self.world, self.trace);
     }
 }
 

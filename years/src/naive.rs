@@ -51,7 +51,7 @@ impl Naive {
             restart |= if level == 2 { streams } else { 0 };
             resets |= level == 3;
         }
-        scene.alarms(now, &alarms);
+        scene.alarms(now, now, &alarms);
         self.alarmed = alarms.iter().fold(0, |mask, alarm| mask | alarm.streams);
         let up = scene.streamer.as_ref().is_some_and(crate::streamer::Streamer::up);
         if restart != 0 && up {

@@ -220,7 +220,7 @@ impl Operator {
                 Alarm { id, streams: if incident.streams.is_empty() { all } else { streams }, level: incident.level }
             })
             .collect();
-        scene.alarms(now, &alarms);
+        scene.alarms(now, self.known.min(now), &alarms);
     }
 
     fn apply(&mut self, decision: &Decision, seen: Ms, now: Ms) {

@@ -40,6 +40,8 @@ pub struct Oracle {
     rolls: Vec<Ms>,
     resubscribed: BTreeMap<usize, Ms>,
     heard: BTreeMap<usize, Ms>,
+    /// When each ticked again after a silence that is [`OUT`], last.
+    again: BTreeMap<usize, Ms>,
     /// Since when each flows, and when it had last flowed for the settling time.
     steady: BTreeMap<usize, (Option<Ms>, Ms)>,
 }
@@ -62,6 +64,8 @@ struct Case {
 const AFTERMATH: Ms = 5 * SECOND;
 /// Flow for so long ends an incident.
 const SETTLES: Ms = 10 * SECOND;
+/// A silence that somebody may be called for.
+const OUT: Ms = 8 * MINUTE;
 /// By then somebody has been called for a silence.
 const CALLED: Ms = 10 * MINUTE;
 /// A login takes so long once nothing stands in its way.
@@ -80,7 +84,10 @@ impl Oracle {
         if let Some(streamer) = streamer {
             for index in members(world.delivering()) {
                 if let Some(tick) = streamer.entries[index].last_tick {
-                    self.heard.insert(index, tick);
+                    let before = self.heard.insert(index, tick);
+                    if before.is_some_and(|before| tick - before >= OUT) {
+                        self.again.insert(index, tick);
+                    }
                 }
             }
         }
@@ -254,8 +261,8 @@ impl Oracle {
         self.recent.retain(|(_, seen)| now - seen < 30 * MINUTE);
     }
 
-    /// What people are told.
-    pub fn alarmed(&mut self, now: Ms, alarms: &[Alarm], world: &World, trace: &mut Trace) {
+    /// What people are told, on a report that was written at `seen`.
+    pub fn alarmed(&mut self, now: Ms, seen: Ms, alarms: &[Alarm], world: &World, trace: &mut Trace) {
         self.alarms = alarms.to_vec();
         self.critical.retain(|id| alarms.iter().any(|alarm| alarm.id == *id && alarm.level >= 4));
         for alarm in alarms.iter().filter(|alarm| alarm.level >= 4) {
@@ -275,9 +282,11 @@ impl Oracle {
                 let concerns = active.fault.streams == 0 || active.fault.streams & alarm.streams != 0;
                 concerns && rules::worth_a_call(&active.fault.kind)
             });
-            let old = |at: Option<Ms>| at.is_none_or(|at| now - at >= 8 * MINUTE);
+            let old = |at: Option<Ms>| at.is_none_or(|at| now - at >= OUT);
             let steady = |index: usize| self.steady.get(&index).map(|(_, steady)| *steady);
-            let out = |index: usize| old(self.heard.get(&index).copied()) || old(steady(index));
+            // By the report, not only by now.
+            let untold = |index: usize| self.again.get(&index).is_some_and(|again| *again >= seen);
+            let out = |index: usize| old(self.heard.get(&index).copied()) || old(steady(index)) || untold(index);
             let unheard = |active: &Active| rules::hurts_always(&active.fault.kind) || active.fault.streams == 0;
             let long = members(alarm.streams).any(out) || known.iter().any(unheard);
             if !(justified && long) {
@@ -325,8 +334,9 @@ impl Oracle {
                 let seen = world.manifest.streams[*index].tape.last(seen - HEALTHY, seen).is_some();
                 seen && streamer.entries[*index].last_tick.is_some_and(|tick| now - tick < HEALTHY)
             };
-            let ended = self.recent.iter().filter(|(_, until)| *until >= seen);
-            let doubtful = ended.fold(0, |mask, (active, _)| mask | active.blocking);
+            let ended = self.recent.iter().filter(|(_, until)| *until >= seen).map(|(active, _)| active);
+            // Those of before this moment, too: the streamer may have ended one in it.
+            let doubtful = ended.chain(&self.current).fold(0, |mask, active| mask | active.blocking);
             members(world.delivering() & world.expected() & !doubtful).filter(ticked).fold(0, |mask, i| mask | 1 << i)
         });
         let hurting = relevant.iter().fold(0, |mask, active| mask | active.blocking);

@@ -183,6 +183,11 @@ impl World {
         self.transition();
     }
 
+    /// When requests paused last, if they do no more.
+    pub fn pause_ended(&self) -> Option<Timestamp> {
+        self.facts.pause_end.filter(|end| *end <= self.now)
+    }
+
     pub fn storage(&mut self, writable: bool) {
         self.facts.failing = (!writable).then_some(self.now);
         self.transition();

@@ -294,7 +294,9 @@ impl World {
         self.hindered = self.hindered.max(self.busy_until().map_or(self.hindered, |end| end.min(self.now)));
         let patience = SignedDuration::from_secs(1);
         for rung in decision.incidents.iter().flat_map(|incident| &incident.rungs) {
-            let due = rung.due_time.get().max(self.hindered);
+            // Requests that pause hold every action, whatever it is for.
+            let pause = self.pause_ended().filter(|_| rung.action.is_some());
+            let due = rung.due_time.get().max(self.hindered).max(pause.unwrap_or(Timestamp::MIN));
             if rung.time.get() == self.now && self.now.duration_since(due) > patience {
                 self.late.push(format!("{rung:#?} at {}", self.now));
             }
