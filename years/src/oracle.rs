@@ -270,10 +270,12 @@ impl Oracle {
                 continue;
             }
             self.critical.push(alarm.id);
+            // By the report, not only by now.
+            let untold = |index: usize| self.again.get(&index).is_some_and(|again| *again >= seen);
+            let heard = |index: usize| self.heard.get(&index).copied().filter(|_| !untold(index));
             // What has not ticked since its fault ended still looks like it.
-            let unheard_since = |streams: Mask, until: Ms| {
-                members(streams).any(|index| self.heard.get(&index).is_none_or(|heard| *heard < until))
-            };
+            let unheard_since =
+                |streams: Mask, until: Ms| members(streams).any(|index| heard(index).is_none_or(|heard| heard < until));
             let past = self.recent.iter().filter(|(active, until)| {
                 now - until <= MINUTE + world.lateness() || unheard_since(active.fault.streams & alarm.streams, *until)
             });
@@ -284,9 +286,7 @@ impl Oracle {
             });
             let old = |at: Option<Ms>| at.is_none_or(|at| now - at >= OUT);
             let steady = |index: usize| self.steady.get(&index).map(|(_, steady)| *steady);
-            // By the report, not only by now.
-            let untold = |index: usize| self.again.get(&index).is_some_and(|again| *again >= seen);
-            let out = |index: usize| old(self.heard.get(&index).copied()) || old(steady(index)) || untold(index);
+            let out = |index: usize| old(heard(index)) || old(steady(index));
             let unheard = |active: &Active| rules::hurts_always(&active.fault.kind) || active.fault.streams == 0;
             let long = members(alarm.streams).any(out) || known.iter().any(unheard);
             if !(justified && long) {
@@ -328,6 +328,10 @@ impl Oracle {
         let past = past.map(|(active, _)| *active);
         let new = world.active.iter().copied().filter(|active| !self.cases.contains_key(&active.index));
         let relevant: Vec<Active> = self.current.iter().copied().chain(past).chain(new).collect();
+        // What has begun since the report explains nothing that was decided by it.
+        let told = |active: &&Active| active.fault.begin < seen;
+        let before: Vec<Active> = relevant.iter().filter(told).copied().collect();
+        let relevant = if before.iter().any(|active| active.blocking != 0) { before } else { relevant };
         let healthy = streamer.map_or(0, |streamer| {
             // By the report that is acted upon, not only by now.
             let ticked = |index: &usize| {
