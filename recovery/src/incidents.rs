@@ -42,7 +42,7 @@ pub(crate) fn update(view: &View<'_>, policy: &Policy, now: Timestamp) -> Incide
             // The session's fault explains its streams' silence. A Zombie explains nothing: it may be a dead stream in the
             // pause of a thin one, and the dead one's clock goes on. Nor does a session that we make anew for a stream.
             let stands = |incident: &Incident| {
-                let own = incident.last_action == Some(ActionKind::Reconnect) && tracker.starting(incident, finding);
+                let own = incident.last_action == Some(ActionKind::Reconnect) && tracker.verifying(incident);
                 finding.cause == Cause::Zombie || own
             };
             let (standing, explained): (Vec<_>, Vec<_>) = streams.into_iter().partition(stands);
@@ -147,8 +147,13 @@ impl Tracker<'_> {
     /// Whether the session comes up after the incident's own action: there is no evidence yet, and the cause of that
     /// action stands.
     fn starting(&self, incident: &Incident, finding: Finding) -> bool {
+        finding.cause == Cause::Unknown && self.verifying(incident)
+    }
+
+    /// Whether the effect of the incident's own last action is not known yet.
+    fn verifying(&self, incident: &Incident) -> bool {
         let verified = Ladder::new(self.view, self.policy, self.now).verification_end(incident);
-        finding.cause == Cause::Unknown && verified.is_some_and(|end| self.now < end)
+        verified.is_some_and(|end| self.now < end)
     }
 
     /// A gateway that cannot log in while IBKR is away is not to blame.
