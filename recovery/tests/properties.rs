@@ -396,13 +396,14 @@ proptest! {
         together.silence(&[BAD], dead_for);
         alone.run(10);
         together.run(10);
-        for step in &steps {
+        // After a pause of all actions both would be due at once, and one waits for the other.
+        for step in steps.iter().filter(|step| !matches!(step, Step::Pause(_))) {
             take(&mut alone, step, &OTHERS);
             take(&mut together, step, &OTHERS);
             prop_assert_eq!(of_others(&alone), of_others(&together));
         }
         together.run(7200);
         let dead = together.actions.iter().filter(|(_, _, streams)| *streams == [BAD]);
-        prop_assert!(together.paused || dead.count() > 0, "the dead one is not asked for");
+        prop_assert!(dead.count() > 0, "the dead one is not asked for");
     }
 }
