@@ -231,6 +231,12 @@ impl<'a> Evidence<'a> {
         Some(Finding { cause, since })
     }
 
+    /// Whether a stream is silent for no reason of its own that is known.
+    pub(crate) fn silent(&self, stream: &StreamStatus) -> bool {
+        stream.state == StreamState::Stale
+            && self.stream_cause(stream).is_none_or(|cause| matches!(cause, Cause::StreamSilent | Cause::Unknown))
+    }
+
     fn stream_cause(&self, stream: &StreamStatus) -> Option<Cause> {
         let refusal = self.refusal(stream).filter(|_| {
             let age = stream.error.as_ref().map_or(0.0, |error| error.age_seconds);

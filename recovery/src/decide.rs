@@ -72,9 +72,10 @@ pub fn decide(view: &View<'_>, now: Timestamp, policy: &Policy) -> Decision {
         look: vec![],
     };
     let mut open = tracked.open;
-    let first = open.iter().filter(|incident| incident.recovered_time.is_none()).map(incidents::rank).min();
+    let faults = open.iter().filter(|incident| incident.recovered_time.is_none());
+    let faults: Vec<_> = faults.map(|incident| (incidents::rank(incident), incident.cause)).collect();
     for incident in &mut open {
-        if first.is_some_and(|first| first < incidents::rank(incident)) {
+        if faults.iter().any(|fault| incidents::waits_for(incident, *fault)) {
             (incident.next_action, incident.next_action_time) = (None, None);
         } else {
             state.climb(incident);

@@ -5,7 +5,7 @@ use marketstream_crds::{ActionKind, Cause, Incident, Scope, StreamState, StreamS
 
 use crate::{
     cause::{Evidence, Finding},
-    ladder::Ladder,
+    ladder::{Ladder, of_refusal},
     policy::Policy,
     rules::rule,
     view::{View, after},
@@ -45,10 +45,16 @@ pub(crate) fn update(view: &View<'_>, policy: &Policy, now: Timestamp) -> Incide
                 let own = incident.last_action == Some(ActionKind::Reconnect) && tracker.verifying(incident);
                 finding.cause == Cause::Zombie || own
             };
+            let refused = |incident: &Incident| finding.cause == Cause::Zombie && tracker.is_refused(incident);
+            let (refused, streams): (Vec<_>, Vec<_>) = streams.into_iter().partition(refused);
             let (standing, explained): (Vec<_>, Vec<_>) = streams.into_iter().partition(stands);
             tracker.session_fault(session, finding);
             tracker.result.open.extend(standing);
             explained.into_iter().for_each(|incident| tracker.close(incident));
+            // What IBKR refuses is not silent.
+            if finding.cause == Cause::Zombie {
+                tracker.stream_faults(refused, of_refusal);
+            }
         }
         // A pod that is being replaced has not reported yet.
         None if view.streamer().is_none() || !view.report.confirmed => {
@@ -60,7 +66,7 @@ pub(crate) fn update(view: &View<'_>, policy: &Policy, now: Timestamp) -> Incide
             if let Some(incident) = session {
                 tracker.follow(incident, !recovering);
             }
-            if recovering { tracker.stream_faults(streams) } else { tracker.result.open.extend(streams) }
+            if recovering { tracker.stream_faults(streams, |_| true) } else { tracker.result.open.extend(streams) }
         }
     }
     let mut result = tracker.result;
@@ -71,15 +77,11 @@ pub(crate) fn update(view: &View<'_>, policy: &Policy, now: Timestamp) -> Incide
 /// Whether data flow again, or nothing has to flow.
 fn session_recovered(view: &View<'_>, evidence: &Evidence<'_>) -> bool {
     // A stream that is silent for a reason of its own has an incident of its own.
-    let silent = |stream: &&StreamStatus| {
-        stream.state == StreamState::Stale
-            && evidence.stream(stream).is_none_or(|found| matches!(found.cause, Cause::StreamSilent | Cause::Unknown))
-    };
-    let waiting = view.any(StreamState::Pending) || view.streams().iter().any(|stream| silent(&stream));
+    let waiting = view.any(StreamState::Pending) || view.streams().iter().any(|stream| evidence.silent(stream));
     view.any_flows() || (!view.streams().is_empty() && !waiting)
 }
 
-/// What an incident is about. As long as one of a higher rank is open, those of a lower rank wait, and keep their clocks.
+/// What an incident is about. See [`waits_for`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rank {
     /// What is around the data: they cannot be kept, or nothing is heard of them.
@@ -96,6 +98,12 @@ pub(crate) fn rank(incident: &Incident) -> Rank {
         Scope::Session => Rank::Session,
         Scope::Stream => Rank::Stream,
     }
+}
+
+/// Whether an incident waits, and keeps its clock, as long as one of this rank and cause is open. A Zombie is silence, and
+/// no reason for a refusal.
+pub(crate) fn waits_for(incident: &Incident, (rank, cause): (Rank, Cause)) -> bool {
+    rank < self::rank(incident) && !(cause == Cause::Zombie && of_refusal(incident.cause))
 }
 
 /// Whether a session's cause says that data are missing.
@@ -162,8 +170,17 @@ impl Tracker<'_> {
         down && self.view.logging_in(self.policy.verify_gateway.get())
     }
 
-    fn stream_faults(&mut self, open: Vec<Incident>) {
-        let fault = |stream| self.evidence.stream(stream).filter(|found| rule(found.cause).is_fault());
+    /// Whether IBKR refuses a stream of the incident, or did when it was looked at last.
+    fn is_refused(&self, incident: &Incident) -> bool {
+        let concerned = self.view.streams().iter().filter(|stream| incident.streams.contains(&stream.key()));
+        let mut found = concerned.filter_map(|stream| self.evidence.stream(stream));
+        of_refusal(incident.cause) || found.any(|found| of_refusal(found.cause))
+    }
+
+    /// Follows incidents of streams, and opens new ones, for the causes that are `wanted`.
+    fn stream_faults(&mut self, open: Vec<Incident>, wanted: impl Fn(Cause) -> bool) {
+        let fault =
+            |stream| self.evidence.stream(stream).filter(|found| rule(found.cause).is_fault() && wanted(found.cause));
         let mut faults: Vec<(&StreamStatus, Finding)> =
             self.view.streams().iter().filter_map(|stream| Some((stream, fault(stream)?))).collect();
         for mut incident in open {

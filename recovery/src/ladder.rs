@@ -64,11 +64,13 @@ pub(crate) struct Ladder<'a> {
     pub(crate) windows: OnceCell<Windows>,
     /// Until when a stream may follow its siblings: see [`Ladder::knowing`].
     pub(crate) session_over: Option<Timestamp>,
+    /// When an incident of the session asked for the silent streams last.
+    pub(crate) session_asked: Option<Timestamp>,
 }
 
 impl<'a> Ladder<'a> {
     pub(crate) fn new(view: &'a View<'a>, policy: &'a Policy, now: Timestamp) -> Self {
-        Self { view, policy, now, windows: OnceCell::new(), session_over: None }
+        Self { view, policy, now, windows: OnceCell::new(), session_over: None, session_asked: None }
     }
 
     /// The next step, unless the incident has recovered or nothing more can be done.
@@ -180,7 +182,7 @@ impl<'a> Ladder<'a> {
         };
         match (incident.scope, incident.cause) {
             // A refusal is told at once.
-            (Scope::Stream, Cause::NotEntitled | Cause::Capacity | Cause::ContractInvalid) => None,
+            (Scope::Stream, cause) if of_refusal(cause) => None,
             (Scope::Stream, _) => {
                 of_contracts(&mut incident.streams.iter().filter_map(|key| key.split('/').next()), true)
             }
@@ -246,7 +248,8 @@ impl<'a> Ladder<'a> {
     /// now: the pauses grew for other tries.
     fn first_resets(&self, incident: &Incident) -> Option<Timestamp> {
         let rule = rule(incident.cause);
-        let critical = incident.rungs.iter().position(|rung| rung.level == CRITICAL)?;
+        // When the list has dropped it, everything in the list came after it.
+        let critical = incident.rungs.iter().position(|rung| rung.level == CRITICAL).unwrap_or(0);
         let resets = |rungs: &[Rung]| rungs.iter().filter(|rung| rung.level == RESET).count();
         let (before, later) = incident.rungs.split_at(critical);
         let tried = resets(later);
@@ -255,8 +258,7 @@ impl<'a> Ladder<'a> {
             return None;
         }
         let due = after(incident.since.get(), self.threshold(incident, RESET));
-        let waits = [self.verification_end(incident), self.restored_end().filter(|_| tried == 0)];
-        Some(waits.into_iter().flatten().fold(due, Timestamp::max))
+        Some(self.verification_end(incident).map_or(due, |end| due.max(end)))
     }
 
     /// When the effect of the last action is known. Never later than the next rung would have been due after that action.
@@ -296,6 +298,11 @@ impl<'a> Ladder<'a> {
 /// Whether a cause says no more than that ticks are missing.
 pub(crate) fn of_silence(cause: Cause) -> bool {
     matches!(cause, Cause::Zombie | Cause::StreamSilent | Cause::FarmDown | Cause::CorruptData | Cause::Unknown)
+}
+
+/// Whether IBKR says of a stream that it does not give it.
+pub(crate) fn of_refusal(cause: Cause) -> bool {
+    matches!(cause, Cause::NotEntitled | Cause::Capacity | Cause::ContractInvalid)
 }
 
 /// Whether a stream has ticked since a tick of it could not be true: to ask for it again would cut it.

@@ -362,6 +362,23 @@ fn a_pod_that_is_not_heard_of_is_told_of_in_time_though_its_session_was_young() 
 }
 
 #[test]
+fn a_thin_stream_that_the_session_asked_for_has_its_own_time_to_tick() {
+    let mut world = World::new();
+    world.contract("btc").stale_after = Some(Duration::from_secs(900));
+    world.silence(&[BTC_QUOTES], 900);
+    world.silence(&[MNQ_QUOTES, MNQ_TRADES], 60);
+    world.run(130);
+    assert_eq!(world.restarts().len(), 1, "{:?}", world.restarts());
+    let asked = world.restarts()[0].0;
+    world.flow(&[MNQ_QUOTES, MNQ_TRADES]);
+    world.silence(&[BTC_QUOTES], 1030);
+    world.run(880);
+    assert_eq!(world.restarts().len(), 1, "{:?}", world.restarts());
+    world.run(30);
+    assert_eq!(world.restarts().last(), Some(&(asked + 900.0, vec![BTC_QUOTES.to_owned()])));
+}
+
+#[test]
 fn a_reset_that_a_broken_farm_forbade_comes_when_that_is_back() {
     let mut world = World::new();
     world.silence_all(120);

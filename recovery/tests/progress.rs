@@ -232,6 +232,39 @@ fn level_2_waits_for_the_streamer_after_a_farm_is_back_and_not_after_a_session_n
 }
 
 #[test]
+fn level_3_waits_for_the_streamer_after_a_farm_is_back_and_nobody_is_called_later_for_it() {
+    let mut world = World::new();
+    world.silence_all(60);
+    world.run(200);
+    for _ in 0..10 {
+        // It breaks and comes back again and again.
+        world.farm("hfarm", FarmKind::MarketData, FarmState::Broken);
+        world.run(20);
+        world.farm("hfarm", FarmKind::MarketData, FarmState::Ok);
+        world.run(20);
+    }
+    assert_eq!((world.rungs(), world.rolls()), (vec![(1, 60.0), (2, 180.0), (4, 600.0)], 0));
+    world.run(71);
+    assert_eq!(world.rolls(), 1, "90 s after its last return");
+}
+
+#[test]
+fn a_reset_waits_for_a_pending_stream_while_the_others_are_silent_for_reasons_of_their_own() {
+    let mut world = World::new();
+    world.contract("btc").stale_after = Some(Duration::from_secs(900));
+    world.socket(SocketState::Closed);
+    world.run(200);
+    world.socket(SocketState::Connected);
+    world.farm("usfuture", FarmKind::MarketData, FarmState::Broken);
+    ALL.iter().for_each(|key| world.quiet(key, 0));
+    world.state(&ALL, StreamState::Pending);
+    world.run(60);
+    world.silence(&[MNQ_QUOTES, MNQ_TRADES], 60);
+    world.run(600);
+    assert_eq!(world.done(), [], "the session may be well: {:#?}", world.status.incidents);
+}
+
+#[test]
 fn what_waits_under_a_silent_pod_goes_on_with_its_clock_and_its_rungs() {
     let mut world = World::new();
     world.reject(&ALL, 10197, "No market data during competing live session");

@@ -250,6 +250,52 @@ fn impossible_ticks_of_every_stream_are_no_zombie() {
     assert_eq!(world.look().cause, Some(Cause::CorruptData));
 }
 
+#[test]
+fn impossible_ticks_are_reconnected_as_soon_as_no_sibling_lives_however_long_they_have_lasted() {
+    let mut world = corrupt_until(&[MNQ_TRADES], 16 * 3600);
+    assert!(world.done().iter().all(|(_, kind)| *kind == ActionKind::RestartStreams), "{:?}", world.done());
+    let tried = world.actions.len();
+    world.state(&[MNQ_QUOTES, BTC_QUOTES], StreamState::Idle);
+    world.corrupt(&[MNQ_TRADES]);
+    world.run(1);
+    let kinds: Vec<_> = world.done()[tried..].iter().map(|(_, kind)| *kind).collect();
+    assert_eq!(kinds, [ActionKind::Reconnect], "it does not wait for the next hour");
+}
+
+// Refusals beside a silent session
+
+#[test]
+fn a_refusal_is_told_on_time_though_a_thin_sibling_makes_the_session_look_dead() {
+    let mut world = World::new();
+    world.contract("btc").stale_after = Some(marketstream_crds::Duration::from_secs(900));
+    world.reject(&[MNQ_QUOTES], 203, "The security is not available or allowed for this account.");
+    world.state(&[MNQ_TRADES], StreamState::Idle);
+    world.silence(&[BTC_QUOTES], 900);
+    world.run(600);
+    let refused = world.incident_with(MNQ_QUOTES);
+    assert_eq!((refused.cause, refused.level), (Cause::ContractInvalid, 4));
+    let silent = world.status.incidents.iter().find(|incident| incident.cause == Cause::Zombie);
+    assert!(silent.is_some_and(|incident| incident.streams.is_empty()), "{:#?}", world.status.incidents);
+    // It ends by itself, beside the Zombie.
+    world.flow(&[MNQ_QUOTES]);
+    world.state(&[MNQ_QUOTES], StreamState::Idle);
+    world.run(11);
+    assert!(world.status.incidents.iter().all(|incident| incident.streams.is_empty()));
+}
+
+#[test]
+fn a_dead_stream_that_is_refused_while_the_session_is_silent_is_the_same_fault() {
+    let mut world = World::new();
+    world.silence(&[MNQ_QUOTES], 60);
+    world.run(30);
+    world.silence_all(90);
+    world.reject(&[MNQ_QUOTES], 354, "Requested market data is not subscribed.");
+    world.run(5);
+    let of_stream = world.status.incidents.iter().filter(|incident| incident.streams.contains(&MNQ_QUOTES.to_owned()));
+    let causes: Vec<_> = of_stream.map(|incident| incident.cause).collect();
+    assert_eq!(causes, [Cause::NotEntitled]);
+}
+
 // MarketClosed, Unknown, delayed data
 
 #[test]
