@@ -1,6 +1,43 @@
-//! Actions of the operator: each is carried out once, and only by the pod that it is meant for.
+//! Actions of the operator: each is carried out once, in its time, and only by the pod that it is meant for.
+
+use std::time::{Duration, Instant};
 
 use marketstream_crds::{Action, ActionKind, ActionState, ActionStatus};
+
+/// After so many intervals without a report the operator decides nothing on the data any more: what it decided before
+/// the silence is older than that.
+const MISSED_REPORTS: u32 = 3;
+
+/// How long the resource was out of reach. Each of the streamer's own reports comes back as a change of it, so a long
+/// silence is a cut, and an action that is read after one is as old as the cut may be: the data may flow long since.
+/// The clocks of the operator and of this node may differ, so the action's own stamps do not tell its age.
+#[derive(Debug)]
+pub struct Contact {
+    heard: Instant,
+    known: Option<String>,
+    late: Option<String>,
+}
+
+impl Contact {
+    /// Nothing has been read before `now`.
+    #[must_use]
+    pub fn new(now: Instant) -> Self {
+        Self { heard: now, known: None, late: None }
+    }
+
+    /// The resource was read. Returns whether its action came too late: after a silence as long as the time it had.
+    pub fn hear(&mut self, action: Option<&Action>, report_interval: Duration, now: Instant) -> bool {
+        let silence = now.saturating_duration_since(std::mem::replace(&mut self.heard, now));
+        let Some(action) = action else { return false };
+        if self.known.as_deref() != Some(&action.id) {
+            let time = action.deadline.get().duration_since(action.issued_at.get()).unsigned_abs();
+            let late = silence >= time.max(report_interval * MISSED_REPORTS);
+            self.late = late.then(|| action.id.clone());
+            self.known = Some(action.id.clone());
+        }
+        self.late.as_deref() == Some(&action.id)
+    }
+}
 
 /// Keeps account of actions.
 #[derive(Debug)]
@@ -32,22 +69,33 @@ impl Desk {
     }
 
     /// Reads `status.action` and `status.streamer.action`, and returns the action that is to be carried out now. What
-    /// stands there when the process starts was meant for an earlier process.
-    pub fn receive(&mut self, action: Option<&Action>, acknowledged: Option<&ActionStatus>) -> Option<Action> {
+    /// stands there when the process starts was meant for an earlier process, and what comes `late` for another time.
+    pub fn receive(
+        &mut self,
+        action: Option<&Action>,
+        late: bool,
+        acknowledged: Option<&ActionStatus>,
+    ) -> Option<Action> {
         let first = !std::mem::replace(&mut self.opened, true);
         let action = action.filter(|action| self.seen.as_deref() != Some(&action.id))?;
         self.seen = Some(action.id.clone());
         if first {
             let settled = acknowledged
                 .filter(|ack| ack.id == action.id && matches!(ack.state, ActionState::Done | ActionState::Failed));
-            self.acknowledged = Some(settled.cloned().unwrap_or_else(|| ActionStatus {
-                id: action.id.clone(),
-                state: ActionState::Superseded,
-                message: Some("the streamer started after this action was decided".to_owned()),
-            }));
+            self.acknowledged = Some(
+                settled
+                    .cloned()
+                    .unwrap_or_else(|| superseded(action, "the streamer started after this action was decided")),
+            );
             return None;
         }
         if action.pod_uid != self.pod_uid || action.kind == ActionKind::RollPod {
+            return None;
+        }
+        if late {
+            tracing::warn!(action = action.id, kind = ?action.kind, "an action came too late, and is left undone");
+            let text = "it was read after a cut from the API server that was longer than the time it had";
+            self.acknowledged = Some(superseded(action, text));
             return None;
         }
         self.acknowledged = Some(ActionStatus { id: action.id.clone(), state: ActionState::Accepted, message: None });
@@ -61,6 +109,10 @@ impl Desk {
             (ack.state, ack.message) = (state, Some(crate::status::text(&message)));
         }
     }
+}
+
+fn superseded(action: &Action, message: &str) -> ActionStatus {
+    ActionStatus { id: action.id.clone(), state: ActionState::Superseded, message: Some(message.to_owned()) }
 }
 
 #[cfg(test)]
@@ -88,22 +140,52 @@ mod tests {
     #[test]
     fn a_new_action_for_this_pod_is_carried_out_once() {
         let mut desk = Desk::new("uid".to_owned());
-        assert_eq!(desk.receive(None, None), None);
+        assert_eq!(desk.receive(None, false, None), None);
         let reconnect = action("1", ActionKind::Reconnect, "uid");
-        assert_eq!(desk.receive(Some(&reconnect), None), Some(reconnect.clone()));
+        assert_eq!(desk.receive(Some(&reconnect), false, None), Some(reconnect.clone()));
         assert_eq!(state(&desk), Some(("1".to_owned(), ActionState::Accepted)));
-        assert_eq!(desk.receive(Some(&reconnect), None), None);
+        assert_eq!(desk.receive(Some(&reconnect), false, None), None);
         desk.settle("0", ActionState::Failed, "another".to_owned());
         desk.settle("1", ActionState::Done, "done".to_owned());
         assert_eq!(state(&desk), Some(("1".to_owned(), ActionState::Done)));
     }
 
     #[test]
+    fn what_is_read_after_a_cut_that_was_longer_than_its_time_is_left_undone() {
+        let start = Instant::now();
+        let at = |seconds: u64| start + Duration::from_secs(seconds);
+        let interval = Duration::from_secs(15);
+        let lasting = |id: &str, seconds: i64| {
+            let issued = jiff::Timestamp::UNIX_EPOCH;
+            let deadline = (issued + jiff::SignedDuration::from_secs(seconds)).into();
+            Action { deadline, ..action(id, ActionKind::RestartStreams, "uid") }
+        };
+        let mut contact = Contact::new(start);
+        assert!(!contact.hear(None, interval, at(15)));
+        assert!(!contact.hear(Some(&lasting("1", 60)), interval, at(70)));
+        // One that was known before the cut was carried out before it.
+        assert!(!contact.hear(Some(&lasting("1", 60)), interval, at(7_000)));
+        let mut again = Contact::new(start);
+        assert!(again.hear(Some(&lasting("1", 60)), interval, at(60)));
+        assert!(again.hear(Some(&lasting("1", 60)), interval, at(61)), "it stays late, however often it is read");
+        assert!(!again.hear(Some(&lasting("2", 60)), interval, at(62)), "the next one is another matter");
+        // Reports that are rare by choice are no cut.
+        assert!(!Contact::new(start).hear(Some(&lasting("1", 60)), Duration::from_secs(60), at(170)));
+
+        let mut desk = Desk::new("uid".to_owned());
+        desk.receive(None, false, None);
+        let reset = action("1", ActionKind::Reconnect, "uid");
+        assert_eq!(desk.receive(Some(&reset), true, None), None);
+        assert_eq!(state(&desk), Some(("1".to_owned(), ActionState::Superseded)));
+        assert_eq!(desk.receive(Some(&reset), true, None), None);
+    }
+
+    #[test]
     fn another_pods_actions_and_rolls_are_not_ours() {
         let mut desk = Desk::new("uid".to_owned());
-        desk.receive(None, None);
-        assert_eq!(desk.receive(Some(&action("1", ActionKind::Reconnect, "old")), None), None);
-        assert_eq!(desk.receive(Some(&action("2", ActionKind::RollPod, "uid")), None), None);
+        desk.receive(None, false, None);
+        assert_eq!(desk.receive(Some(&action("1", ActionKind::Reconnect, "old")), false, None), None);
+        assert_eq!(desk.receive(Some(&action("2", ActionKind::RollPod, "uid")), false, None), None);
         assert_eq!(state(&desk), None);
     }
 
@@ -111,7 +193,7 @@ mod tests {
     fn what_stands_there_at_the_start_is_superseded_unless_it_was_settled() {
         let found = action("1", ActionKind::Reconnect, "uid");
         let mut desk = Desk::new("uid".to_owned());
-        assert_eq!(desk.receive(Some(&found), None), None);
+        assert_eq!(desk.receive(Some(&found), false, None), None);
         assert_eq!(state(&desk), Some(("1".to_owned(), ActionState::Superseded)));
 
         for (was, becomes) in [
@@ -121,7 +203,7 @@ mod tests {
         ] {
             let known = ActionStatus { id: "1".to_owned(), state: was, message: None };
             let mut desk = Desk::new("uid".to_owned());
-            assert_eq!(desk.receive(Some(&found), Some(&known)), None);
+            assert_eq!(desk.receive(Some(&found), false, Some(&known)), None);
             assert_eq!(state(&desk), Some(("1".to_owned(), becomes)));
         }
     }

@@ -32,13 +32,18 @@ impl Canary {
         self.due
     }
 
-    /// A new API session may have ended the hold: try at once.
+    /// A new API session may have ended the hold: try at once, the first candidate again.
+    pub fn restart(&mut self, now: Duration) {
+        (self.due, self.turn) = (now, 0);
+    }
+
+    /// Try at once.
     pub fn hasten(&mut self, now: Duration) {
         self.due = now;
     }
 
-    /// Picks the next canary among streams that may be asked for now, rotating over the instruments: one of them may
-    /// be silent for reasons of its own. The next turn is set in any case.
+    /// Picks the next canary among streams that may be asked for now, in the order in which they should tell, rotating
+    /// over the instruments: one of them may be silent for reasons of its own. The next turn is set in any case.
     pub fn pick<'a>(&mut self, candidates: &'a [StreamKey], now: Duration) -> Option<&'a StreamKey> {
         self.due = now + if now.saturating_sub(self.since) < PATIENT_AFTER { PAUSE } else { PATIENT_PAUSE };
         let mut contracts: Vec<&str> = candidates.iter().map(|key| key.contract.as_str()).collect();
@@ -68,6 +73,8 @@ mod tests {
         let picked: Vec<_> = (0..5).map(|_| canary.pick(&streams, canary.due()).unwrap().to_string()).collect();
         assert_eq!(picked, ["a/Last", "b/Last", "a/BidAsk", "b/Last", "a/Last"]);
         assert!(canary.pick(&[], Duration::ZERO).is_none());
+        canary.restart(Duration::from_secs(7));
+        assert_eq!(canary.pick(&streams, canary.due()).unwrap().to_string(), "a/Last", "a new session begins anew");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The MarketStream of this pod: its spec and actions come in, `status.streamer` goes out.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt};
 use kube::{
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::{engine::Manifest, facts::Recovery, report::Sink, store::Store};
+use crate::{actions::Contact, engine::Manifest, facts::Recovery, report::Sink, store::Store};
 
 /// How long the API server may take to answer before recording starts from the volume.
 const START_BOUND: Duration = Duration::from_secs(5);
@@ -72,10 +72,11 @@ impl Resource {
             () = stop.cancelled() => return,
             start = timeout(START_BOUND, self.api.get(&self.name)) => start,
         };
+        let mut contact = Contact::new(Instant::now());
         let start = match start {
             Ok(Ok(object)) => {
                 tell(&recovery, &object);
-                Some(manifest(object))
+                Some(manifest(object, &mut contact))
             }
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the MarketStream cannot be read");
@@ -100,7 +101,7 @@ impl Resource {
             match change {
                 Ok(Some(object)) => {
                     tell(&recovery, &object);
-                    manifests.send_replace(Some(manifest(object)));
+                    manifests.send_replace(Some(manifest(object, &mut contact)));
                 }
                 Ok(None) => return,
                 // The watch goes on by itself, with a growing pause.
@@ -110,13 +111,15 @@ impl Resource {
     }
 }
 
-fn manifest(object: Seen) -> Manifest {
+fn manifest(object: Seen, contact: &mut Contact) -> Manifest {
     let retry_login = object.annotations().get(names::ANNOTATION_RETRY_LOGIN).cloned();
     let status = object.status.unwrap_or_default();
+    let action = known(status.action, "status.action");
     Manifest {
-        spec: object.spec,
         client_id: status.client_id,
-        action: known(status.action, "status.action"),
+        late: contact.hear(action.as_ref(), object.spec.recovery.monitor_interval.get(), Instant::now()),
+        action,
+        spec: object.spec,
         acknowledged: known(status.streamer.and_then(|streamer| streamer.action), "status.streamer.action"),
         retry_login,
         stored: false,
@@ -146,7 +149,15 @@ fn known<T: DeserializeOwned>(value: Option<Value>, field: &str) -> Option<T> {
 fn stored(store: &Store) -> Option<Manifest> {
     let spec = store.spec()?;
     tracing::warn!("recording starts from the spec on the volume");
-    Some(Manifest { spec, client_id: None, action: None, acknowledged: None, retry_login: None, stored: true })
+    Some(Manifest {
+        spec,
+        client_id: None,
+        action: None,
+        late: false,
+        acknowledged: None,
+        retry_login: None,
+        stored: true,
+    })
 }
 
 impl Sink for Resource {

@@ -106,6 +106,17 @@ async fn an_action_comes_in() {
     assert_eq!((action.kind, action.streams), (ActionKind::RestartStreams, vec!["a/Last".to_owned()]));
 }
 
+#[test]
+fn an_action_that_is_first_read_after_a_long_cut_is_too_late() {
+    let status = json!({"action": {"id": "1", "incident": "i", "kind": "Reconnect", "clientId": 851, "podUID": "u",
+        "issuedAt": "2026-11-24T00:00:00Z", "deadline": "2026-11-24T00:01:30Z"}});
+    let read = |contact: &mut Contact| manifest(serde_json::from_value(object(status.clone())).unwrap(), contact);
+    let (now, hour) = (Instant::now(), Duration::from_secs(3600));
+    assert!(!read(&mut Contact::new(now)).late);
+    let mut cut = Contact::new(now.checked_sub(hour).unwrap_or(now));
+    assert!(read(&mut cut).late && read(&mut cut).late);
+}
+
 #[tokio::test]
 async fn without_the_api_server_the_spec_on_the_volume_serves_and_the_watch_names_the_object() {
     let (client, requests) = server(|_| error(500));

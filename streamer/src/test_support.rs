@@ -21,7 +21,7 @@ pub fn spec(json: serde_json::Value) -> MarketStreamSpec {
 
 /// What a resource with this spec says, and no more.
 pub fn manifest(spec: MarketStreamSpec) -> Manifest {
-    Manifest { spec, client_id: None, action: None, acknowledged: None, retry_login: None, stored: false }
+    Manifest { spec, client_id: None, action: None, late: false, acknowledged: None, retry_login: None, stored: false }
 }
 
 /// The BidAsk stream of a contract, silent since the start of the process unless it flows.

@@ -154,6 +154,24 @@ async fn a_competing_session_holds_every_stream_with_a_line() {
 }
 
 #[tokio::test]
+async fn the_canary_is_the_stream_that_should_tick_soonest_and_may() {
+    let mut bench = Bench::new();
+    let mut spec = bench.engine.spec.clone().unwrap();
+    spec.contracts[0].stale_after = Some(marketstream_crds::Duration::from_secs(900));
+    spec.limits.tick_by_tick = 3;
+    bench.engine.take_manifest(manifest(spec));
+    bench.notice(10197, "No market data during competing live session");
+    let order = |bench: &Bench| {
+        let keys = bench.engine.telling(bench.engine.streams.keys().cloned().collect());
+        keys.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(order(&bench), ["b/Last", "a/Last", "a/BidAsk"]);
+    let now = bench.engine.now();
+    bench.stream("b/Last").refuse(Origin::Gateway, 203, "The security is not available or allowed.", now);
+    assert_eq!(order(&bench), ["a/Last", "a/BidAsk", "b/Last"]);
+}
+
+#[tokio::test]
 async fn what_has_expired_leaves_its_lines_to_the_others() {
     let mut bench = Bench::new();
     let mut spec = bench.engine.spec.clone().unwrap();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use marketstream_crds::Session;
+use marketstream_recovery::codes::{ErrorClass, classify};
 
 use super::{
     Engine,
@@ -47,7 +48,7 @@ impl Engine {
         if let Some(first) = eligible.iter().map(|(_, at)| *at).min().filter(|_| candidates.is_empty()) {
             return Some(first);
         }
-        let candidates = self.open_ones(candidates);
+        let candidates = self.telling(candidates);
         let hold = self.hold.as_mut()?;
         let Some(key) = hold.pick(&candidates, now.mono).cloned() else {
             return Some(hold.due());
@@ -69,12 +70,21 @@ impl Engine {
         wanted.filter_map(|(key, _)| Some((key, self.earliest_request(key, now)?))).collect()
     }
 
-    /// Those whose session is not closed, if there are any: a closed market sends no tick to tell by.
-    fn open_ones(&self, candidates: Vec<StreamKey>) -> Vec<StreamKey> {
+    fn is_refused_itself(&self, key: &StreamKey) -> bool {
+        let stream = self.streams.get(key).filter(|stream| stream.is_refused());
+        let error = stream.and_then(|stream| stream.error.as_ref());
+        error.is_some_and(|error| classify(error.code, &error.message) != ErrorClass::CompetingSession)
+    }
+
+    /// Those whose session is not closed, if there are any: a closed market sends no tick to tell by. What ticks soonest
+    /// tells soonest, and what is refused for a reason of its own tells nothing.
+    pub(super) fn telling(&self, candidates: Vec<StreamKey>) -> Vec<StreamKey> {
         let closed =
             |key: &StreamKey| self.streams.get(key).is_some_and(|stream| stream.verdict.session == Session::Closed);
         let open: Vec<StreamKey> = candidates.iter().filter(|key| !closed(key)).cloned().collect();
-        if open.is_empty() { candidates } else { open }
+        let mut telling = if open.is_empty() { candidates } else { open };
+        telling.sort_by_key(|key| (self.is_refused_itself(key), self.stale_after(&key.contract)));
+        telling
     }
 
     /// The canary got its first tick: the data are ours again.

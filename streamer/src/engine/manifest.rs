@@ -12,7 +12,7 @@ use crate::{
 impl Engine {
     pub(super) fn take_manifest(&mut self, manifest: Manifest) {
         let now = self.now();
-        let Manifest { spec, client_id, action, acknowledged, retry_login, stored } = manifest;
+        let Manifest { spec, client_id, action, late, acknowledged, retry_login, stored } = manifest;
         if let Some(request) = retry_login {
             self.request_login(request);
         }
@@ -23,7 +23,7 @@ impl Engine {
         if self.spec.as_ref() != Some(&spec) {
             self.take_spec(spec, stored, now);
         }
-        if !stored && let Some(action) = self.desk.receive(action.as_ref(), acknowledged.as_ref()) {
+        if !stored && let Some(action) = self.desk.receive(action.as_ref(), late, acknowledged.as_ref()) {
             self.carry_out(&action, now);
         }
     }

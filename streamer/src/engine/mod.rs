@@ -75,6 +75,8 @@ pub struct Manifest {
     pub client_id: Option<i32>,
     /// `status.action`.
     pub action: Option<Action>,
+    /// It was read too late ([`crate::actions::Contact`]).
+    pub late: bool,
     /// `status.streamer.action`.
     pub acknowledged: Option<ActionStatus>,
     /// A person's request for a login, by annotation.

@@ -35,7 +35,7 @@ impl Engine {
     /// Every stream with a line is to be asked for: the session is new.
     pub(super) fn ask_for_all(&mut self, now: Duration) {
         if let Some(hold) = &mut self.hold {
-            hold.hasten(now);
+            hold.restart(now);
             return;
         }
         for stream in self.streams.values_mut() {

@@ -80,14 +80,18 @@ pub fn decide(silent: &Silent<'_>, now: Duration) -> Meaning {
             return Meaning::QuietByLine;
         }
     }
-    // Asked too soon, history could not have anything that is newer by enough.
-    let tells = silent.from + Duration::from_secs(NEWER_BY_S.unsigned_abs());
     let holds = |answer: Answer| {
-        answer.asked >= tells
+        answer.asked >= tells(silent.from)
             && answer.newest.is_some_and(|newest| newest <= silent.second)
             && now < answer.asked + ANSWER_HOLDS
     };
     if answer.is_some_and(holds) { Meaning::QuietByHistory } else { Meaning::Undecided }
+}
+
+/// From when on history can tell that nothing came in a silence: asked sooner, it could not have what is newer by enough.
+#[must_use]
+pub fn tells(from: Duration) -> Duration {
+    from + Duration::from_secs(NEWER_BY_S.unsigned_abs())
 }
 
 /// What is nearer than this proves nothing.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::decide::Answer;
+use super::decide::{Answer, tells};
 use crate::plan::StreamKey;
 
 /// Between two probes of one login, and the pause before the same silence is asked about again; it doubles each time.
@@ -55,8 +55,10 @@ impl Probes {
 
     fn due(&self, candidate: &Candidate) -> Duration {
         let asked = self.asked.get(&candidate.key).filter(|asked| asked.at >= candidate.from);
-        asked.map_or(Duration::ZERO, |asked| {
-            asked.at + (SPACING * (1 << asked.times.min(5).saturating_sub(1))).min(LONGEST)
+        asked.map_or(Duration::ZERO, |asked| match tells(candidate.from) {
+            // It could not tell yet.
+            tells if asked.at < tells => tells.max(asked.at + SPACING),
+            _ => asked.at + (SPACING * (1 << asked.times.min(5).saturating_sub(1))).min(LONGEST),
         })
     }
 
@@ -127,6 +129,18 @@ mod tests {
         // Another silence of the same stream.
         let another = [Candidate { from: T(1_990), ..only[0].clone() }];
         assert!(picked(&probes, &another, 2_040).is_some());
+    }
+
+    #[test]
+    fn what_was_asked_too_soon_is_asked_again_when_history_can_tell() {
+        let only = candidate("a", true);
+        let mut probes = Probes::default();
+        probes.ask(&only, T(101));
+        assert_eq!(picked(&probes, std::slice::from_ref(&only), 129), None);
+        assert!(picked(&probes, std::slice::from_ref(&only), 130).is_some());
+        probes.ask(&only, T(121));
+        assert_eq!(picked(&probes, std::slice::from_ref(&only), 140), None, "the login's spacing");
+        assert!(picked(&probes, std::slice::from_ref(&only), 141).is_some());
     }
 
     #[test]

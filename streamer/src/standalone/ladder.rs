@@ -155,6 +155,7 @@ impl Ladder {
             spec: manifest.spec.clone(),
             client_id: status.client_id,
             action: status.action.clone(),
+            late: false,
             acknowledged: None,
             retry_login: manifest.retry_login.clone(),
             stored: false,

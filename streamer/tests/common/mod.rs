@@ -151,8 +151,15 @@ impl Streamer {
     }
 
     pub fn send(&self, spec: &MarketStreamSpec, client_id: Option<i32>, action: Option<Action>) {
-        let manifest =
-            Manifest { spec: spec.clone(), client_id, action, acknowledged: None, retry_login: None, stored: false };
+        let manifest = Manifest {
+            spec: spec.clone(),
+            client_id,
+            action,
+            late: false,
+            acknowledged: None,
+            retry_login: None,
+            stored: false,
+        };
         self.core().manifests().send_replace(Some(manifest));
     }
 
