@@ -14,6 +14,8 @@ use crate::{
 
 /// From a write of the streamer to the operator's cache, and back.
 const NETWORK: Ms = 100;
+/// An action that is read after a silence of so many reports may be any age: nothing is done.
+const OVERDUE: Ms = 3;
 /// Transitions that follow each other faster are written together.
 const COALESCE: Ms = SECOND;
 
@@ -53,6 +55,8 @@ struct Channel {
     /// On their way: when they arrive, when they were written.
     sent: std::collections::VecDeque<(Ms, Ms, Box<StreamerStatus>)>,
     reachable: bool,
+    /// Since when it has not been.
+    unheard_since: Option<Ms>,
     /// It was not reachable though there was a process that would have written.
     cut: bool,
     /// The pod whose process wrote last.
@@ -85,11 +89,12 @@ impl Operator {
         let Some(streamer) = writer else {
             // No heartbeat comes any more, so the operator's own timers count again.
             if std::mem::replace(&mut self.channel.reachable, false) {
-                self.look_at = Some(now);
+                (self.look_at, self.channel.unheard_since) = (Some(now), Some(now));
             }
             self.channel.due = None;
             return;
         };
+        self.channel.unheard_since = None;
         let signature = report::signature(streamer, scene.world);
         if !std::mem::replace(&mut self.channel.reachable, true) {
             // A new process writes at once; one that could not write tries again within half a minute.
@@ -250,7 +255,11 @@ impl Operator {
         }
         let Some((_, seen, action)) = self.outbox.take() else { return };
         let Some(mut streamer) = scene.streamer.take() else { return };
-        if action.pod_uid == report::uid(streamer.uid) {
+        let unheard = self.channel.unheard_since.map_or(0, |since| now - since);
+        let interval = scene.world.manifest.spec.recovery.monitor_interval.get().as_millis() as Ms;
+        if unheard >= (ms(action.deadline.get()) - ms(action.issued_at.get())).max(OVERDUE * interval) {
+            streamer.supersede(&action);
+        } else if action.pod_uid == report::uid(streamer.uid) {
             let strength = match action.kind {
                 ActionKind::RestartStreams => Strength::Resubscribe,
                 ActionKind::Reconnect => Strength::Reconnect,

@@ -325,7 +325,9 @@ impl Oracle {
             let unheard = |index: usize| self.heard.get(&index).is_none_or(|heard| heard < until);
             *until + aftermath >= seen || stopped != 0 && members(stopped).all(unheard)
         });
-        let past = past.map(|(active, _)| *active);
+        // Of a fault that goes on in another way, what it was before counts only until a report can tell of that.
+        let goes_on = |active: &Active| self.current.iter().any(|other| other.index == active.index);
+        let past = past.filter(|(active, until)| *until >= seen || !goes_on(active)).map(|(active, _)| *active);
         let new = world.active.iter().copied().filter(|active| !self.cases.contains_key(&active.index));
         let relevant: Vec<Active> = self.current.iter().copied().chain(past).chain(new).collect();
         // What has begun since the report explains nothing that was decided by it.
@@ -353,6 +355,11 @@ impl Oracle {
             silent_for: match self.gap.filter(|(_, to)| seen < *to) {
                 Some((from, _)) => seen - from,
                 None => self.last_heard(world.expected()).map_or(Ms::MAX, |heard| now - heard),
+            },
+            corrupt_for: {
+                let corrupt = relevant.iter().filter(|active| active.fault.kind == Kind::Corrupt);
+                let streams = corrupt.fold(0, |mask, active| mask | active.blocking & world.expected());
+                self.last_heard(streams).map_or(Ms::MAX, |heard| now - heard)
             },
             tried: self.tried(&relevant).max(again),
             connected: streamer.is_some_and(Streamer::up),

@@ -223,6 +223,8 @@ pub(crate) struct Looks {
     pub(crate) matter: Mask,
     /// For how long nothing that should flow has ticked.
     pub(crate) silent_for: Ms,
+    /// For how long no stream has ticked well whose ticks cannot be true.
+    pub(crate) corrupt_for: Ms,
     /// The strongest action that was tried against the fault before.
     pub(crate) tried: Option<Strength>,
     /// There is a session.
@@ -358,7 +360,9 @@ fn reset_alike(active: &Active, world: &World, looks: &Looks, now: Ms) -> bool {
         }
         Kind::Delayed { told: false } if untold(active, world) => dark,
         Kind::Upstream(_) if !active.told => true,
-        Kind::Silent | Kind::Corrupt | Kind::Competing { told: false } => dark,
+        // The siblings are of no account, as long as none is cut.
+        Kind::Corrupt => dark || looks.corrupt_for >= RESET_AFTER - MINUTE,
+        Kind::Silent | Kind::Competing { told: false } => dark,
         Kind::Hang { .. } => true,
         Kind::Crash | Kind::Wedged | Kind::NodeLost | Kind::DailyRestart | Kind::Login | Kind::NetworkCut => {
             let long = now - active.residual.unwrap_or(active.fault.begin) >= RESET_AFTER - MINUTE;

@@ -98,6 +98,8 @@ pub struct World {
     pub own_outage: Option<Ms>,
     session: bool,
     subscribed: Mask,
+    /// What the session's peer has not received yet, since nothing passes.
+    in_transit: Vec<Signal>,
     held: Vec<i32>,
     upcoming: usize,
     key: u64,
@@ -122,6 +124,7 @@ impl World {
             own_outage: None,
             session: false,
             subscribed: 0,
+            in_transit: Vec::new(),
             held: Vec::new(),
             upcoming: 0,
             key,

@@ -34,6 +34,11 @@ impl Streamer {
         }
     }
 
+    /// An action is read so late that it may be of no use any more.
+    pub fn supersede(&mut self, action: &Action) {
+        self.acknowledged = Some((action.id.clone(), ActionState::Superseded));
+    }
+
     /// Whether a request could be served.
     pub(crate) fn can_ask(&self) -> bool {
         let away = self.upstream.is_some_and(|(state, ..)| state == Upstream::Down);

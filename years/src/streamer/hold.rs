@@ -1,5 +1,7 @@
 //! While another session has the data: one stream is tried now and then.
 
+use marketstream_recovery::codes::{ErrorClass, classify};
+
 use super::{Entry, Streamer, requests::SPACING};
 use crate::{
     clock::{MINUTE, Ms, SECOND},
@@ -26,14 +28,21 @@ impl Streamer {
         }
     }
 
+    /// A new session may have ended it: the stream that ticks soonest is tried at once.
+    pub(super) fn hasten(&mut self, due: Ms) -> bool {
+        let Some(hold) = &mut self.hold else { return false };
+        (hold.due, hold.turn) = (due, 0);
+        true
+    }
+
     pub(super) fn send_canary(&mut self, world: &mut World, now: Ms) {
         let Some(hold) = &mut self.hold else { return };
         if hold.due > now {
             return;
         }
         hold.due = now + if now - hold.since < 15 * MINUTE { 30 * SECOND } else { MINUTE };
-        hold.turn += 1;
         let turn = hold.turn;
+        hold.turn += 1;
         let due = |entry: &Entry| {
             // One that was accepted and has not ticked may have died since.
             (entry.refused.is_some() || entry.running.is_none() || entry.canary) && entry.asked_at + SPACING <= now
@@ -42,7 +51,13 @@ impl Streamer {
         let candidates: Vec<usize> = candidates.collect();
         let open = world.bells.open;
         let opened: Vec<usize> = candidates.iter().copied().filter(|index| open & (1 << index) != 0).collect();
-        let choice = if opened.is_empty() { &candidates } else { &opened };
+        let mut choice = if opened.is_empty() { candidates } else { opened };
+        // What ticks soonest tells soonest, and what is refused for a reason of its own tells nothing.
+        let own = |entry: &Entry| {
+            let error = entry.error.filter(|_| entry.refused.is_some());
+            error.is_some_and(|(code, text, _)| classify(code, text) != ErrorClass::CompetingSession)
+        };
+        choice.sort_by_key(|index| (own(&self.entries[*index]), world.manifest.streams[*index].stale_after));
         if let Some(index) = choice.get(turn % choice.len().max(1)).copied() {
             self.request(index, world, now);
             self.entries[index].canary = self.entries[index].running.is_some();

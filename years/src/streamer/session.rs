@@ -100,9 +100,8 @@ impl Streamer {
                 (self.id_refusals, self.provoked, self.upstream) = (0, false, None);
                 self.enter(SocketState::Connected, now);
                 self.settle(0, ActionState::Done);
-                match &mut self.hold {
-                    Some(hold) => hold.due = now + LOOK_UP,
-                    None => self.entries.iter_mut().for_each(|entry| entry.wanted_at = Some(now + LOOK_UP)),
+                if !self.hasten(now + LOOK_UP) {
+                    self.entries.iter_mut().for_each(|entry| entry.wanted_at = Some(now + LOOK_UP));
                 }
                 return;
             }

@@ -42,12 +42,19 @@ struct Line {
     again: Ms,
 }
 
-/// A question to history, and the newest tick of its answer, if there was one.
+/// A question to history, and its last answer about this silence.
 #[derive(Clone, Copy, Debug)]
 struct Probe {
     asked: Ms,
     times: usize,
-    answer: Option<Option<Ms>>,
+    answer: Option<Answer>,
+}
+
+/// What history said, and when it was asked for that.
+#[derive(Clone, Copy, Debug)]
+struct Answer {
+    asked: Ms,
+    newest: Ms,
 }
 
 /// What the world shows at the moment.
@@ -91,7 +98,8 @@ impl Witness {
 
     /// A tick came.
     pub(crate) fn heard(&mut self) {
-        self.missed = false;
+        // Live data come, whatever the line was told before.
+        (self.missed, self.refused) = (false, None);
     }
 
     /// What was said in a session says nothing of the next.
@@ -163,13 +171,18 @@ impl Witness {
         let Some((stale_at, running)) = verdict.stale_at.zip(own.running) else { return verdict };
         let from = running.max(own.last_tick.unwrap_or(running)).max(own.restored.unwrap_or(running));
         let known = self.probe.filter(|probe| probe.asked >= from);
-        let missed = |probe: &Probe| probe.answer.flatten().is_some_and(|newest| newest - from > NEWER_BY);
+        let missed = |probe: &Probe| probe.answer.is_some_and(|answer| answer.newest - from > NEWER_BY);
         self.missed |= known.as_ref().is_some_and(missed);
         if self.missed {
             return verdict;
         }
+        let again = |probe: Probe| match PAUSES[(probe.times - 1).min(PAUSES.len() - 1)] {
+            // Asked too soon, history could not tell.
+            _ if probe.asked < from + NEWER_BY => (probe.asked + PAUSES[0]).max(from + NEWER_BY),
+            pause => probe.asked + pause,
+        };
         let due = match known {
-            Some(probe) => probe.asked + PAUSES[(probe.times - 1).min(PAUSES.len() - 1)],
+            Some(probe) => again(probe),
             None if verdict.state == StreamState::Stale => now,
             None => stale_at - LEAD,
         };
@@ -178,20 +191,19 @@ impl Witness {
             let times = known.map_or(0, |probe| probe.times) + 1;
             let before = known.and_then(|probe| probe.answer);
             // What is older than the process is older than the silence.
-            let answer = if shown.speaks { Some(self.printed.or(Some(Ms::MIN / 2))) } else { before };
+            let newest = self.printed.unwrap_or(Ms::MIN / 2);
+            let answer = if shown.speaks { Some(Answer { asked: now, newest }) } else { before };
             self.probe = Some(Probe { asked: now, times, answer });
         }
         let probe = self.probe.filter(|probe| probe.asked >= from);
         self.missed |= probe.as_ref().is_some_and(missed);
-        let holds = |probe: &Probe| {
-            probe.asked >= from + NEWER_BY
-                && probe.answer.flatten().is_some_and(|newest| newest <= from)
-                && now < probe.asked + ANSWER_HOLDS
+        let holds = |answer: Answer| {
+            answer.asked >= from + NEWER_BY && answer.newest <= from && now < answer.asked + ANSWER_HOLDS
         };
-        let quiet = verdict.state == StreamState::Stale && probe.as_ref().is_some_and(holds);
+        let answer = probe.and_then(|probe| probe.answer);
+        let quiet = verdict.state == StreamState::Stale && answer.is_some_and(holds);
         let state = if quiet { StreamState::Quiet } else { verdict.state };
-        let next = probe.map(|probe| probe.asked + PAUSES[(probe.times - 1).min(PAUSES.len() - 1)]);
-        let next = next.filter(|next| *next > now && shown.may_ask);
+        let next = probe.map(again).filter(|next| *next > now && shown.may_ask);
         Verdict { state, due: sooner(verdict.due, next), ..verdict }
     }
 }

@@ -61,7 +61,7 @@ impl World {
 
     /// The streamer ends its session.
     pub fn disconnect(&mut self) {
-        (self.session, self.subscribed) = (false, 0);
+        self.forget_session();
         // A gateway that hung for this client only has room for a new one.
         for active in self.active.iter_mut().filter(|active| matches!(active.fault.kind, Kind::Hang { .. })) {
             if active.cure.by(Strength::Reconnect) {

@@ -102,6 +102,7 @@ impl World {
             Kind::Refused(_) | Kind::Delayed { .. } => left.0 = active.fault.streams & active.blocking,
             Kind::NetworkCut => {
                 self.signals.push(Signal::Gateway);
+                self.deliver();
                 // A session that nobody gave up goes on where it was.
                 left = (if self.session { 0 } else { all }, Strength::Reconnect);
             }
@@ -169,7 +170,8 @@ impl World {
         self.cured(Strength::RestartGateway);
         self.held.clear();
         let of_process = |active: &&mut Active| {
-            matches!(active.fault.kind, Kind::Hang { .. } | Kind::Login | Kind::Wedged | Kind::IdHeld { .. })
+            use Kind::{Crash, Hang, IdHeld, Login, Wedged};
+            matches!(active.fault.kind, Crash | Hang { .. } | Login | Wedged | IdHeld { .. })
         };
         for active in self.active.iter_mut().filter(of_process) {
             active.blocking = 0;
@@ -180,24 +182,45 @@ impl World {
         if self.session {
             self.signals.push(Signal::Closed);
         }
+        self.forget_session();
+    }
+
+    pub(super) fn forget_session(&mut self) {
         (self.session, self.subscribed) = (false, 0);
+        self.in_transit.clear();
     }
 
     pub(super) fn streamer_dies(&mut self) {
-        (self.session, self.subscribed) = (false, 0);
+        self.forget_session();
         self.signals.push(Signal::Died);
     }
 
     pub(super) fn notice(&mut self, code: i32, farm: &'static str) {
-        if self.talks() {
-            self.signals.push(Signal::Notice(code, farm));
+        if !self.hung() {
+            self.send(Signal::Notice(code, farm));
         }
     }
 
     pub(super) fn tell(&mut self, streams: Mask, (code, text): (i32, &'static str)) {
-        if streams != 0 && self.session {
-            self.signals.push(Signal::Told(streams, code, text));
+        if streams != 0 {
+            self.send(Signal::Told(streams, code, text));
         }
+    }
+
+    /// A message to the client. What is sent while nothing passes comes later, if the session lives.
+    fn send(&mut self, signal: Signal) {
+        if self.session {
+            let way = if self.cut_off() { &mut self.in_transit } else { &mut self.signals };
+            way.push(signal);
+        }
+    }
+
+    /// Something passes again.
+    fn deliver(&mut self) {
+        if self.session {
+            self.active.iter_mut().for_each(|active| active.told = true);
+        }
+        self.signals.append(&mut self.in_transit);
     }
 
     /// What an action of this strength ends.
