@@ -214,6 +214,55 @@ mod tests {
         assert_eq!(methods(), [Method::PATCH]);
     }
 
+    type Written = Arc<Mutex<Vec<serde_json::Value>>>;
+
+    /// An API server that refuses each write so, and remembers their bodies.
+    fn refusing(code: u16, reason: &'static str, written: &Written) -> Client {
+        let written = written.clone();
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let written = written.clone();
+            async move {
+                let body = request.into_body().collect_bytes().await.unwrap();
+                written.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
+                let answer = json!({"kind": "Status", "code": code, "status": "Failure", "reason": reason});
+                let answer = Body::from(answer.to_string().into_bytes());
+                Ok::<_, Infallible>(Response::builder().status(code).body(answer).unwrap())
+            }
+        });
+        Client::new(service, "md")
+    }
+
+    fn read(version: &str) -> MarketStream {
+        serde_json::from_value(json!({
+            "apiVersion": "marketstream.io/v1alpha1", "kind": "MarketStream",
+            "metadata": {"name": "feed", "namespace": "md", "uid": "of-feed", "resourceVersion": version},
+            "spec": {"contracts": [], "gateway": {"external": {"host": "h"}}, "storage": {"size": "1Gi"}},
+        }))
+        .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_decision_is_written_to_the_object_it_was_made_on_or_made_again() {
+        let written = Written::default();
+        let refused = status(&refusing(409, "Conflict", &written), &read("7"), &MarketStreamStatus::default()).await;
+        assert!(matches!(refused, Err(Error::Conflict)), "{refused:?}");
+        let body = written.lock().unwrap().pop().unwrap();
+        assert_eq!(body["metadata"], json!({"resourceVersion": "7", "uid": "of-feed"}));
+    }
+
+    #[tokio::test]
+    async fn a_roll_deletes_the_pod_of_the_decision_and_a_successor_is_left_alone() {
+        let written = Written::default();
+        // It is gone already, or another one has its name: the roll is done.
+        for (code, reason) in [(404, "NotFound"), (409, "Conflict")] {
+            delete_pod(&refusing(code, reason, &written), &read("7"), "of-pod").await.unwrap();
+            let body = written.lock().unwrap().pop().unwrap();
+            assert_eq!(body["preconditions"], json!({"uid": "of-pod"}));
+        }
+        let refused = delete_pod(&refusing(403, "Forbidden", &written), &read("7"), "of-pod").await;
+        assert!(refused.is_err(), "it is tried again");
+    }
+
     #[test]
     fn only_what_carries_both_labels_is_a_child() {
         let ms: MarketStream = serde_json::from_value(json!({
