@@ -6,7 +6,10 @@ use kube::api::{Patch, PatchParams};
 use marketstream_crds::{MarketStream, names, stream_key};
 use serde_json::json;
 
-use crate::{cluster::Cluster, show::Report};
+use crate::{
+    cluster::{Cluster, said},
+    show::Report,
+};
 
 /// Who writes the annotations.
 const MANAGER: &str = "kubectl-marketstream";
@@ -16,16 +19,16 @@ pub(crate) async fn restart(cluster: &Cluster, name: &str, stream: Option<&str>)
     // Read first: a merge patch of a missing object says less.
     let ms = cluster.marketstream(name).await?;
     let now = Timestamp::now();
-    let watch = format!("watch it with: kubectl marketstream status {name} -n {}", cluster.namespace);
+    let watch = format!("watch it with: kubectl marketstream status {name} -n {}\n", cluster.namespace);
     let Some(stream) = stream else {
         let request = annotate(cluster, name, names::ANNOTATION_RESTART, now.to_string()).await?;
         let json = json!({"asked": "restart", "request": request});
-        return Ok(Report { text: format!("asked for a new pod; {watch}\n"), json });
+        return Ok(Report { text: format!("asked for a new pod\n{watch}"), json });
     };
     let stream = known(&ms, stream)?;
     let request = annotate(cluster, name, names::ANNOTATION_RESTART_STREAM, format!("{stream} {now}")).await?;
     Ok(Report {
-        text: format!("asked for {stream} to be subscribed again; {watch}\n"),
+        text: format!("asked for {stream} to be subscribed again\n{watch}"),
         json: json!({"asked": "restart", "stream": stream, "request": request}),
     })
 }
@@ -55,6 +58,7 @@ fn known(ms: &MarketStream, wanted: &str) -> Result<String> {
 async fn annotate(cluster: &Cluster, name: &str, annotation: &str, value: String) -> Result<String> {
     let patch = Patch::Merge(json!({"metadata": {"annotations": {annotation: value}}}));
     let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
-    cluster.marketstreams().patch(name, &params, &patch).await.with_context(|| format!("annotating {name:?}"))?;
+    let patched = cluster.marketstreams().patch(name, &params, &patch).await.map_err(said);
+    patched.with_context(|| format!("annotating {name:?}"))?;
     Ok(value)
 }

@@ -1,6 +1,6 @@
 //! The cluster, with the caller's own rights.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use kube::{Api, Client, Config, api::ApiResource, config::KubeConfigOptions};
 use marketstream_crds::MarketStream;
 
@@ -36,7 +36,15 @@ impl Cluster {
                     kind.plural
                 )
             }
-            Err(error) => Err(error).with_context(|| format!("reading MarketStream {name:?}")),
+            Err(error) => Err(said(error)).with_context(|| format!("reading MarketStream {name:?}")),
         }
+    }
+}
+
+/// What the API server says, in its own words only: kube's text has the whole answer in it.
+pub(crate) fn said(error: kube::Error) -> anyhow::Error {
+    match error {
+        kube::Error::Api(status) => anyhow!(status.message),
+        other => other.into(),
     }
 }

@@ -122,7 +122,8 @@ async fn backfill(cluster: &Cluster, wanted: &Backfill) -> Result<Report> {
     }
     let streams: Vec<String> = ticks.iter().map(|tick| format!("{}/{tick}", wanted.contract)).collect();
     Ok(Report {
-        text: format!("asked for {}; kubectl marketstream gaps {name} shows what becomes of it\n", streams.join(", ")),
+        text: show::paragraph("", &format!("asked for {}", streams.join(", ")))
+            + &format!("what becomes of it: kubectl marketstream gaps {name} -n {}\n", cluster.namespace),
         json: json!({"asked": "backfill", "streams": streams, "from": wanted.from, "to": wanted.to}),
     })
 }

@@ -1,7 +1,5 @@
 //! `explain`: why something, or nothing, is being done.
 
-use std::fmt::Write;
-
 use jiff::Timestamp;
 use kube::ResourceExt;
 use marketstream_crds::{
@@ -24,12 +22,8 @@ pub(crate) fn explain(ms: &MarketStream, now: Timestamp) -> Report {
         reasons.push(quiet(status));
     }
     let mut text = String::new();
-    for reason in &reasons {
-        let _ = writeln!(text, "{reason}");
-    }
-    for incident in &incidents {
-        let _ = writeln!(text, "{incident}");
-    }
+    reasons.iter().for_each(|reason| text.push_str(&words::paragraph("", reason)));
+    incidents.iter().for_each(|incident| text.push_str(&incident.text()));
     let json = json!({"reasons": reasons, "incidents": incidents.iter().map(Explained::json).collect::<Vec<_>>()});
     Report { text, json }
 }
@@ -88,6 +82,13 @@ impl Explained {
         }
     }
 
+    fn text(&self) -> String {
+        let mut text = words::paragraph("", &self.what) + &words::paragraph("  seen  ", self.evidence);
+        self.done.iter().for_each(|done| text.push_str(&words::paragraph("  done  ", done)));
+        text.push_str(&words::paragraph("  next  ", &self.next));
+        text + &words::paragraph("  you   ", self.advice)
+    }
+
     fn json(&self) -> Value {
         json!({"what": self.what, "evidence": self.evidence, "advice": self.advice, "done": self.done, "next": self.next})
     }
@@ -101,16 +102,5 @@ fn next(incident: &Incident, now: Timestamp) -> String {
         (Some(action), Some(due)) => format!("{action}, {}, unless data flow before", words::when(due.get(), now)),
         (Some(action), None) => action.clone(),
         (None, _) => "nothing more that this cause allows; it closes by itself when data flow".to_owned(),
-    }
-}
-
-impl std::fmt::Display for Explained {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}\n  seen  {}", self.what, self.evidence)?;
-        for done in &self.done {
-            write!(f, "\n  done  {done}")?;
-        }
-        write!(f, "\n  next  {}", self.next)?;
-        if self.advice.is_empty() { Ok(()) } else { write!(f, "\n  you   {}", self.advice) }
     }
 }

@@ -15,6 +15,7 @@ pub(crate) use explain::explain;
 pub(crate) use gaps::gaps;
 pub(crate) use status::{status, well};
 pub(crate) use timeline::timeline;
+pub(crate) use words::paragraph;
 
 /// One page, for people and for programs.
 #[derive(Debug)]

@@ -9,9 +9,6 @@ use serde_json::{Value, json};
 
 use super::{Report, table::table, words};
 
-/// Longest message in a table, in characters: the table must fit a terminal.
-const MESSAGE: usize = 48;
-
 /// Whether all is as it should be: data flow, or none have to.
 pub(crate) fn well(ms: &MarketStream) -> bool {
     let health = ms.status.as_ref().and_then(|status| status.health);
@@ -22,14 +19,12 @@ pub(crate) fn well(ms: &MarketStream) -> bool {
 pub(crate) fn status(ms: &MarketStream, now: Timestamp) -> Report {
     let empty = MarketStreamStatus::default();
     let status = ms.status.as_ref().unwrap_or(&empty);
-    let mut text = String::new();
-    let _ = writeln!(text, "{}", summary(ms, status, now));
+    let mut text = words::paragraph("", &summary(ms, status, now));
     for condition in unusual(status) {
-        let _ = writeln!(text, "  {}", condition.text());
+        text.push_str(&words::paragraph("  ", &condition.text()));
     }
-    let action = last_action(status, now);
-    if let Some(action) = &action {
-        let _ = writeln!(text, "  last action: {action}");
+    if let Some(action) = last_action(status, now) {
+        text.push_str(&words::paragraph("  ", &format!("last action: {action}")));
     }
     let streams = status.streamer.as_ref().map_or(&[][..], |streamer| &streamer.streams);
     let rows: Vec<_> = streams.iter().map(row).collect();
@@ -126,10 +121,7 @@ fn unusual(status: &MarketStreamStatus) -> impl Iterator<Item = Unusual<'_>> {
 }
 
 fn row(stream: &StreamStatus) -> Vec<String> {
-    let refused = stream.error.as_ref().map(|error| {
-        let text: String = error.message.chars().take(MESSAGE).collect();
-        format!("{}: {text}", error.code)
-    });
+    let refused = stream.error.as_ref().map(|error| format!("{}: {}", error.code, error.message));
     vec![
         stream.key(),
         format!("{:?}", stream.state),

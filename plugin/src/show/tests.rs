@@ -187,7 +187,8 @@ fn timeline_is_in_the_order_of_time() {
         "\
 TIME                   AGO     WHERE                   WHAT
 2026-11-24T10:00:00Z   2h10m   Zombie                  data stopped
-2026-11-24T10:00:00Z   2h10m   gap mnq/last            Silence of 2m, Approximate, 12 ticks added: history agrees by 99 %
+2026-11-24T10:00:00Z   2h10m   gap mnq/last            Silence of 2m, Approximate, 12 ticks added:
+                                                       history agrees by 99 %
 2026-11-24T10:01:00Z   2h9m    Zombie                  level 1
 2026-11-24T10:02:00Z   2h8m    Zombie                  data flow again
 2026-11-24T10:03:00Z   2h7m    Zombie                  closed
@@ -215,13 +216,14 @@ fn a_timeline_says_when_it_has_no_gaps() {
 fn gaps_are_a_table() {
     let ledger = json!({"gaps": [{
         "id": 3, "contract": "mnq", "kind": "last", "after": 1_795_525_872, "before": null, "cause": "SessionLost",
-        "state": "Open", "added": 0, "agreement": 0.995, "reason": null,
+        "state": "Approximate", "added": 7, "agreement": 0.995, "reason": "quotes are conflated",
     }]});
     assert_eq!(
         gaps(&ledger),
         "\
-ID   STREAM     FROM                   TO   CAUSE         STATE   ADDED   AGREEMENT   WHY
-3    mnq/last   2026-11-24T13:11:12Z   -    SessionLost   Open    0       99.5 %      -
+STREAM     FROM                   TO   CAUSE         STATE
+mnq/last   2026-11-24T13:11:12Z   -    SessionLost   Approximate, 7 ticks added, agreement 99.5 %:
+                                                     quotes are conflated
 "
     );
     assert_eq!(gaps(&json!({"gaps": []})), "No gap is on record.\n");

@@ -4,7 +4,12 @@ use jiff::Timestamp;
 use marketstream_crds::{Incident, MarketStream, MarketStreamStatus};
 use serde_json::{Value, json};
 
-use super::{Report, table::table, words};
+use super::{
+    Report,
+    gaps::{state, text},
+    table::table,
+    words,
+};
 
 /// What `kubectl marketstream timeline` shows: incidents, and the gaps of the streamer's ledger, or why they are not
 /// known.
@@ -21,7 +26,8 @@ pub(crate) fn timeline(ms: &MarketStream, ledger: Result<&Value, &String>, now: 
         text = "Nothing is on record.\n".to_owned();
     }
     if let Err(why) = ledger {
-        text.push_str(&format!("\nGaps are not shown, since the pod cannot be asked: {why}\n"));
+        text.push('\n');
+        text.push_str(&words::paragraph("", &format!("Gaps are not shown, since the pod cannot be asked: {why}")));
     }
     let events: Value = entries.iter().map(Entry::json).collect();
     Report { text, json: json!({"events": events, "gapsUnknown": ledger.err()}) }
@@ -64,21 +70,12 @@ fn entries(incident: &Incident) -> Vec<Entry> {
 
 /// A gap, at its beginning, or at its end where recording begins.
 fn gap(gap: &Value) -> Option<Entry> {
-    let text = |field: &str| gap[field].as_str().unwrap_or("-").to_owned();
     let (after, before) = (gap["after"].as_i64(), gap["before"].as_i64());
     let length = after.zip(before).map(|(after, before)| words::age((before - after) as f64));
     let length = length.map(|length| format!(" of {length}")).unwrap_or_default();
-    let added = gap["added"].as_u64().filter(|added| *added > 0).map(|added| format!(", {added} ticks added"));
-    let why = gap["reason"].as_str().map(|reason| format!(": {reason}"));
     Some(Entry {
         time: Timestamp::from_second(after.or(before)?).ok()?,
-        place: format!("gap {}/{}", text("contract"), text("kind")),
-        what: format!(
-            "{}{length}, {}{}{}",
-            text("cause"),
-            text("state"),
-            added.unwrap_or_default(),
-            why.unwrap_or_default()
-        ),
+        place: format!("gap {}/{}", text(gap, "contract"), text(gap, "kind")),
+        what: format!("{}{length}, {}", text(gap, "cause"), state(gap)),
     })
 }

@@ -1,6 +1,27 @@
-//! Numbers and moments in words.
+//! Numbers and moments in words, and sentences in lines.
 
 use jiff::Timestamp;
+use textwrap::{Options, WordSplitter};
+
+/// Columns of a terminal that pages fit.
+pub(super) const WIDTH: usize = 100;
+
+/// A sentence as a paragraph: `first` stands before its first line, and as many blanks before the others.
+pub(crate) fn paragraph(first: &str, sentence: &str) -> String {
+    let blanks = " ".repeat(textwrap::core::display_width(first));
+    let options = options(WIDTH).initial_indent(first).subsequent_indent(&blanks);
+    textwrap::fill(sentence, options) + "\n"
+}
+
+/// The lines of a sentence, at least one.
+pub(super) fn lines(sentence: &str, width: usize) -> Vec<String> {
+    textwrap::wrap(sentence, options(width)).into_iter().map(Into::into).collect()
+}
+
+/// What is a word, such as a name or a time, stays one: people copy it.
+fn options<'a>(width: usize) -> Options<'a> {
+    Options::new(width).break_words(false).word_splitter(WordSplitter::NoHyphenation)
+}
 
 /// A number of seconds as kubectl writes ages: the two largest units at most.
 pub(super) fn age(seconds: f64) -> String {
@@ -32,6 +53,16 @@ pub(super) fn when(then: Timestamp, now: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_paragraph_keeps_its_words_whole() {
+        let text = "level 4 is due in 5m, and what the gateway says about it is rather long: it goes on and on, to mnq-front/BidAsk";
+        assert_eq!(
+            paragraph("  next  ", text),
+            "  next  level 4 is due in 5m, and what the gateway says about it is rather long: it goes on and on,\n        \
+             to mnq-front/BidAsk\n"
+        );
+    }
 
     #[test]
     fn ages_look_like_kubectls() {
