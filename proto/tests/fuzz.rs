@@ -1,10 +1,13 @@
 //! Files that are torn, altered, or of another program.
 
-use marketstream_fuzz::fuzz;
+use marketstream_fuzz::{Memory, fuzz};
 use marketstream_proto::{
     TickKind, TickMessage,
     framing::{self, FrameError, Reader},
 };
+
+/// The longest record, and what is read of it: texts as long, and the comparison's own.
+const MEMORY: Memory = Memory { base: 8 * framing::MAX_RECORD_BYTES as u64, per_byte: 64 };
 
 fn ticks() -> Vec<TickMessage> {
     let kinds = [TickKind::Last, TickKind::AllLast, TickKind::BidAsk, TickKind::MidPoint, TickKind::QuoteL1];
@@ -48,7 +51,7 @@ fn read(bytes: &[u8]) -> Vec<TickMessage> {
 fn whatever_is_in_a_file_what_is_read_of_it_can_be_stored_and_read_again() {
     let all = ticks();
     let corpus: Vec<Vec<u8>> = all.iter().map(|tick| file(std::slice::from_ref(tick))).chain([file(&all)]).collect();
-    fuzz("records", &corpus, |bytes| {
+    fuzz("records", MEMORY, &corpus, |bytes| {
         for tick in read(bytes) {
             let mut again = Vec::new();
             // What this program would not write may still be read.
@@ -67,7 +70,7 @@ fn a_torn_file_never_yields_an_altered_record() {
     let whole = file(&all);
     // The input says where the file is torn, and what a power cut left behind that: zeros, or nothing.
     let corpus = [vec![0, 0, 0], vec![1, 44, 1], vec![0, 200, 9]];
-    fuzz("torn files", &corpus, |input| {
+    fuzz("torn files", MEMORY, &corpus, |input| {
         let byte = |index: usize| input.get(index).copied().map_or(0, usize::from);
         let at = (byte(0) << 8 | byte(1)) % (whole.len() + 1);
         let mut torn = whole[..at].to_vec();

@@ -1,7 +1,7 @@
 //! Trading hours as no exchange has them.
 
 use jiff::{SignedDuration, Timestamp};
-use marketstream_fuzz::fuzz;
+use marketstream_fuzz::{Memory, fuzz};
 use marketstream_recovery::hours::{SessionState, TradingHours, named_sessions};
 
 const CORPUS: [&str; 8] = [
@@ -14,6 +14,8 @@ const CORPUS: [&str; 8] = [
     "20261124:0930-20261124:1600,20261124:1630-20261124:2000",
     "",
 ];
+/// A session of some 50 bytes for each of its nine characters or more, twice; and the rules of a time zone.
+const MEMORY: Memory = Memory { base: 256 << 10, per_byte: 32 };
 const ZONES: [&str; 6] = ["US/Eastern", "America/Chicago", "Asia/Hong_Kong", "MET", "UTC", "Australia/Lord_Howe"];
 
 #[test]
@@ -21,7 +23,7 @@ fn hours_are_refused_or_hang_together() {
     let texts = |zone: &str| CORPUS.map(|text| format!("{zone}\n{text}").into_bytes());
     let corpus: Vec<Vec<u8>> = ZONES.into_iter().flat_map(texts).collect();
     let start: Timestamp = "2026-11-23T00:00:00Z".parse().unwrap();
-    fuzz("trading hours", &corpus, |bytes| {
+    fuzz("trading hours", MEMORY, &corpus, |bytes| {
         let text = String::from_utf8_lossy(bytes);
         let (zone, text) = text.split_once('\n').unwrap_or(("UTC", &text));
         let Ok(hours) = TradingHours::parse(text, zone) else { return };

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 
 use serde::Serialize;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
@@ -25,6 +25,11 @@ const LONGEST_ANSWER: usize = 512;
 pub enum Reach {
     /// The host has no address.
     NoAddress {
+        /// What the system says.
+        reason: String,
+    },
+    /// The system knows no way there, or may not go it.
+    Unreachable {
         /// What the system says.
         reason: String,
     },
@@ -51,6 +56,7 @@ impl fmt::Display for Reach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoAddress { reason } => write!(f, "no address: {reason}"),
+            Self::Unreachable { reason } => write!(f, "cannot be reached: {reason}"),
             Self::Refused => write!(f, "refused: nobody listens"),
             Self::TimedOut => write!(f, "timed out: nothing comes back"),
             Self::NoHandshake => write!(f, "accepts and does not answer: not logged in, or hanging"),
@@ -68,7 +74,7 @@ pub async fn test(endpoint: &Endpoint, bound: Duration) -> Reach {
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => return Reach::Refused,
         Ok(Err(error)) if error.raw_os_error().is_none() => return Reach::NoAddress { reason: error.to_string() },
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::TimedOut => return Reach::TimedOut,
-        Ok(Err(error)) => return Reach::NoAddress { reason: error.to_string() },
+        Ok(Err(error)) => return Reach::Unreachable { reason: error.to_string() },
         Ok(Ok(stream)) => stream,
     };
     if stream.write_all(GREETING).await.is_err() {
@@ -82,7 +88,7 @@ pub async fn test(endpoint: &Endpoint, bound: Duration) -> Reach {
 }
 
 /// The first frame, or as much as comes of anything else.
-async fn answer(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+async fn answer(stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Vec<u8>> {
     let mut bytes = vec![0; 4];
     stream.read_exact(&mut bytes).await?;
     let length = u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize;
@@ -99,7 +105,7 @@ fn read(bytes: &[u8]) -> Reach {
     let text = std::str::from_utf8(body).unwrap_or_default();
     let fields: Vec<&str> = text.split_terminator('\0').collect();
     match fields.as_slice() {
-        [version, time] => match version.parse() {
+        [version, time] if !time.contains(char::is_control) => match version.parse() {
             Ok(server_version) => Reach::Gateway { server_version, time: (*time).to_owned() },
             Err(_) => Reach::NotAGateway,
         },
@@ -109,8 +115,10 @@ fn read(bytes: &[u8]) -> Reach {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
     use ib_gateway_sim::{Config, Simulator};
-    use tokio::net::TcpListener;
+    use marketstream_fuzz::{Memory, fuzz};
+    use tokio::net::{TcpListener, TcpSocket};
 
     use super::*;
 
@@ -161,6 +169,40 @@ mod tests {
         assert_eq!(test(&server(None).await, Duration::from_millis(50)).await, Reach::NoHandshake);
         let nowhere = Endpoint { host: "no-such-host.invalid".to_owned(), port: 1 };
         assert!(matches!(test(&nowhere, BOUND).await, Reach::NoAddress { .. } | Reach::TimedOut));
+    }
+
+    #[tokio::test]
+    async fn a_port_from_which_nothing_comes_back_is_told_from_one_that_refuses() {
+        // Nobody accepts, and no more connections may wait: the system drops what asks for one.
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        while let Ok(connection) = timeout(Duration::from_millis(300), TcpStream::connect(address)).await {
+            waiting.push(connection.unwrap());
+            assert!(waiting.len() < 100, "the queue of {address} does not fill");
+        }
+        assert_eq!(test(&local(address.port()), Duration::from_millis(300)).await, Reach::TimedOut);
+        // A broadcast address takes no connection.
+        let nowhere = Endpoint { host: "255.255.255.255".to_owned(), port: 1 };
+        assert!(matches!(test(&nowhere, BOUND).await, Reach::Unreachable { .. }));
+    }
+
+    #[test]
+    fn fuzzed_answers_are_a_gateway_s_or_not() {
+        let fields = b"226\x0020261124 12:00:00 Europe/Oslo\0";
+        let gateway = [(fields.len() as u32).to_be_bytes().as_slice(), fields].concat();
+        assert!(matches!(read(&gateway), Reach::Gateway { server_version: 226, .. }), "{:?}", read(&gateway));
+        let corpus = [gateway, b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(), b"\0\0\x02\0".to_vec(), Vec::new()];
+        let memory = Memory { base: 16 << 10, per_byte: 8 };
+        fuzz("answers of a gateway", memory, &corpus, |mut bytes| {
+            let Some(Ok(answer)) = answer(&mut bytes).now_or_never() else { return };
+            assert!(answer.len() <= 4 + LONGEST_ANSWER);
+            if let Reach::Gateway { time, .. } = read(&answer) {
+                assert!(time.len() <= LONGEST_ANSWER && !time.contains(char::is_control));
+            }
+        });
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod common;
 
 use std::{
     fs,
+    io::{Read, Write},
     net::{SocketAddr, TcpListener},
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
@@ -312,6 +313,35 @@ fn nobody_there_is_said_in_words() {
     let port = address.rsplit(':').next().unwrap();
     let why = fails(program().args(["test-connection", "--ports", port]));
     assert!(why.contains("no gateway answers at 127.0.0.1"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_test_says_of_each_port_how_far_it_lets_a_client() {
+    let gateway = Gateway::start().await;
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
+    let refuses = port(&TcpListener::bind("127.0.0.1:0").unwrap());
+    let ports = [refuses, port(&silent), port(&other), gateway.port()];
+    std::thread::spawn(move || {
+        let (mut stream, _) = other.accept().unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let list = ports.map(|port| port.to_string()).join(",");
+    let said = says(program().args(["test-connection", "--host", "127.0.0.1", "--timeout", "1", "--ports", &list]));
+    let words = [
+        "refused: nobody listens",
+        "accepts and does not answer: not logged in, or hanging",
+        "answers, and not as a gateway",
+        "a gateway: server version 226, ",
+    ];
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.len(), ports.len(), "{said}");
+    for ((line, port), word) in lines.iter().zip(ports).zip(words) {
+        assert!(line.starts_with(&format!("127.0.0.1:{port}  {word}")), "{line}");
+    }
+    assert_eq!(gateway.requests("connect").await.len(), 0, "it takes no client ID");
 }
 
 #[test]

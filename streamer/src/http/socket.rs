@@ -14,7 +14,6 @@ use futures::{
     stream::{SplitSink, SplitStream},
 };
 use marketstream_proto::TickKind;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::{
     sync::mpsc,
@@ -24,6 +23,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     Served,
+    messages::{self, ContractId, Said, Subscribe},
     parameters::{LIMIT, Live, TIMEOUT_S, kinds},
     problem::Problem,
     pump::{Outgoing, Pump, QUEUE, STALLED},
@@ -64,68 +64,6 @@ pub async fn upgrade(State(served): State<Served>, upgrade: WebSocketUpgrade) ->
         Connection::new(served, socket).run().await;
         drop(permit);
     }))
-}
-
-/// What a client may say.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-enum Said {
-    Subscribe {
-        id: String,
-        #[serde(rename = "timestamp")]
-        _timestamp: Option<String>,
-        data: Subscribe,
-    },
-    Unsubscribe {
-        id: Option<String>,
-        #[serde(rename = "timestamp")]
-        _timestamp: Option<String>,
-        data: Unsubscribe,
-    },
-    Ping {
-        id: Option<String>,
-        timestamp: Option<String>,
-        #[serde(rename = "data")]
-        _data: Option<Value>,
-    },
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Subscribe {
-    contract_id: ContractId,
-    tick_types: Vec<String>,
-    #[serde(default)]
-    config: Config,
-}
-
-/// IBKR's identifier, or the contract's name in the manifest.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum ContractId {
-    Number(i32),
-    Name(String),
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Config {
-    limit: Option<u64>,
-    timeout_seconds: Option<u64>,
-    /// Of no effect: the queue of a reader has one size.
-    #[serde(rename = "buffer_size")]
-    _buffer_size: Option<u64>,
-    /// Of no effect: everything is sent.
-    #[serde(rename = "include_extended")]
-    _include_extended: Option<bool>,
-    /// Reads on from this id of a tick.
-    after: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Unsubscribe {
-    stream_id: String,
 }
 
 struct Connection {
@@ -219,9 +157,9 @@ impl Connection {
         if self.window.1 > MAX_MESSAGES {
             return Err(Some((close::RATE_LIMIT, format!("more than {MAX_MESSAGES} messages in a second"))));
         }
-        let said = match serde_json::from_str(text) {
+        let said = match messages::read(text) {
             Ok(said) => said,
-            Err(error) => return self.complain(None, "INVALID_MESSAGE", &error.to_string()).await,
+            Err(error) => return self.complain(None, "INVALID_MESSAGE", &error).await,
         };
         match said {
             Said::Ping { id, timestamp, .. } => {
@@ -274,6 +212,7 @@ impl Connection {
                 limit,
                 timeout: seconds.map(Duration::from_secs),
                 after: after.clone(),
+                buffer: None,
             };
             Pump::new(&self.served, target.clone(), live)
         };

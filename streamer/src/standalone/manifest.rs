@@ -125,7 +125,7 @@ fn without_nulls(value: &mut Value) {
 
 #[cfg(test)]
 mod tests {
-    use marketstream_fuzz::fuzz;
+    use marketstream_fuzz::{Memory, fuzz};
 
     use super::*;
 
@@ -196,9 +196,19 @@ mod tests {
     fn fuzzed_manifests_are_refused_with_a_reason_or_take_their_own_place() {
         let long =
             "recovery: {staleAfter: 30s, warnAfter: 40s}\nbackfill: {maxAge: 12h}\nstorage: {retentionDays: 7}\n";
-        let corpus = [SPEC.to_owned(), whole(SPEC), format!("{SPEC}{long}"), format!("{SPEC}limits: {{lines: 50}}\n")];
+        // One node under several names.
+        let shared = "contracts: [{name: a, conId: 1, ticks: &t [Last, BidAsk]}, {name: b, conId: 2, ticks: *t}]\n\
+                      gateway: {external: {host: gw}}\nlimits: &l {lines: 50}\nbackfill: {<<: *l}\n";
+        let corpus = [
+            SPEC.to_owned(),
+            whole(SPEC),
+            format!("{SPEC}{long}"),
+            format!("{SPEC}limits: {{lines: 50}}\n"),
+            shared.to_owned(),
+        ];
         let reader = Reader::new(Seed::default());
-        fuzz("manifests", &corpus.map(String::into_bytes), |bytes| {
+        let memory = Memory { base: 4 << 20, per_byte: 512 };
+        fuzz("manifests", memory, &corpus.map(String::into_bytes), |bytes| {
             let text = String::from_utf8_lossy(bytes);
             match reader.read(&text, None) {
                 Ok(manifest) => assert_eq!(reader.read(&text, Some(&manifest)), Ok(manifest)),
