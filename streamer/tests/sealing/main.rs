@@ -9,6 +9,7 @@ mod common;
 mod crash;
 mod damage;
 mod data;
+mod form;
 mod holding;
 mod memory;
 #[path = "../../../simulator/tests/clients/packages.rs"]
