@@ -29,6 +29,7 @@ pub mod pacing;
 pub mod plan;
 pub mod reach;
 pub mod recorder;
+pub mod recordings;
 pub mod report;
 pub mod retry;
 pub mod roll;

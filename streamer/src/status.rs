@@ -86,11 +86,7 @@ pub fn build(facts: &Facts, identity: &Identity) -> StreamerStatus {
         }),
         streams,
         contracts: snapshot.contracts.iter().filter_map(|facts| contract(facts, now.wall)).collect(),
-        storage: StorageStatus {
-            sealing: sealing(facts),
-            retention: retention(facts),
-            ..facts.storage.borrow().clone()
-        },
+        storage: storage(facts),
         gaps: Some(gaps(&snapshot.gaps)),
         action: snapshot.action.clone(),
     }
@@ -109,6 +105,12 @@ pub fn contract(facts: &ContractFacts, now: Timestamp) -> Option<ContractStatus>
         follows: facts.follows,
         next: facts.next.clone(),
     })
+}
+
+/// What is said of the data volume, and of what becomes of the recordings there.
+#[must_use]
+pub fn storage(facts: &Facts) -> StorageStatus {
+    StorageStatus { sealing: sealing(facts), retention: retention(facts), ..facts.storage.borrow().clone() }
 }
 
 fn sealing(facts: &Facts) -> Option<SealingStatus> {

@@ -1,7 +1,7 @@
 //! `marketstream-streamer ticks`: stored ticks as one JSON object a line, also while they are being written.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{self, BufReader, BufWriter, Write},
     path::{Path, PathBuf},
 };
@@ -13,8 +13,7 @@ use marketstream_proto::{
 };
 use serde::Serialize;
 
-/// The layout has four folders above a file: year, month, day, hour.
-const DEPTH: usize = 4;
+use crate::recordings;
 
 /// Which ticks are wanted.
 #[derive(Clone, Copy, Debug, Default)]
@@ -66,30 +65,7 @@ pub fn print(data_dir: &Path, selection: &Selection, output: impl Write) -> io::
 /// # Errors
 /// When a folder cannot be read.
 pub fn files(data_dir: &Path, selection: &Selection) -> io::Result<Vec<(HourFile, Part, PathBuf)>> {
-    let mut files = Vec::new();
-    find(data_dir, DEPTH, selection, &mut files)?;
-    files.sort();
-    Ok(files)
-}
-
-fn find(
-    folder: &Path,
-    depth: usize,
-    selection: &Selection,
-    files: &mut Vec<(HourFile, Part, PathBuf)>,
-) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let (path, kind) = (entry.path(), entry.file_type()?);
-        if kind.is_dir() && depth > 0 && entry.file_name().to_str().is_some_and(|name| !name.starts_with('.')) {
-            find(&path, depth - 1, selection, files)?;
-        } else if kind.is_file()
-            && let Some((file, part)) = HourFile::parse_part(&path).filter(|(file, _)| selection.wants_file(file))
-        {
-            files.push((file, part, path));
-        }
-    }
-    Ok(())
+    recordings::find(data_dir, selection.from.unwrap_or(i64::MIN), |file| selection.wants_file(file))
 }
 
 fn print_file(path: &Path, selection: &Selection, output: &mut impl Write) -> io::Result<()> {

@@ -1,3 +1,5 @@
+use std::fs;
+
 use marketstream_proto::framing;
 
 use super::*;

@@ -352,6 +352,56 @@ async fn a_range_is_what_is_stored_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_stored_comes_first_and_then_each_tick_once() {
+    let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
+    let streamer = Streamer::start(data.path());
+    let server = Server::start(&streamer);
+    streamer.apply(&spec(json!([sim1(&["Last", "BidAsk"])]), &[gateway.port()]));
+    streamer.until_flowing().await;
+    until("some ticks are stored", async || lines(data.path()).len() > 50).await;
+    let before = lines(data.path()).len();
+
+    let mut events = server.events("/v2/stream/sim1/buffer?buffer_duration=2d&limit=20", None).await;
+    let mut ticks: BTreeMap<String, Vec<(String, u64)>> = BTreeMap::new();
+    let (mut said, mut historical) = (Vec::new(), [0, 0]);
+    let complete = loop {
+        let event = events.next().await;
+        let message: Value = serde_json::from_str(&event.data).unwrap();
+        match event.event.as_str() {
+            "tick" => {
+                let is_historical = message["metadata"]["historical"].as_bool().unwrap();
+                assert_eq!(is_historical, !said.contains(&"live_start".to_owned()), "{message}");
+                historical[usize::from(is_historical)] += 1;
+                // The identifier of both kinds' places ends with the last kind's: tell them apart by the stream.
+                let stream = message["stream_id"].as_str().unwrap().to_owned();
+                let kind = if stream.contains("bid_ask") { "bid_ask" } else { "last" };
+                let place = event.id.split(['/', ',']).rfind(|part| part.starts_with(&format!("{kind}:"))).unwrap();
+                let (hour, number) = place.rsplit_once(':').unwrap();
+                ticks.entry(stream).or_default().push((hour.to_owned(), number.parse().unwrap()));
+            }
+            "info" => {
+                let data = &message["data"];
+                if data["status"] == "buffer_complete" {
+                    assert_eq!(data["buffer_message_count"], historical[1], "{message}");
+                }
+                said.push(data["status"].as_str().unwrap().to_owned());
+            }
+            _ => break message,
+        }
+    };
+    said.retain(|status| status != "state_changed");
+    assert_eq!(said, ["subscribed", "subscribed", "buffer_start", "buffer_complete", "live_start"]);
+    assert_eq!((&complete["data"]["reason"], &complete["data"]["total_ticks"]), (&"limit_reached".into(), &20.into()));
+    assert!(historical[0] == 20 && historical[1] >= before, "{historical:?}, and {before} were stored");
+    assert_eq!(ticks.len(), 2);
+    for ticks in ticks.values() {
+        assert_eq!(ticks[0].1, 1);
+        assert_consecutive(ticks);
+    }
+    streamer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn readers_are_told_when_the_streamer_ends() {
     let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
     let streamer = Streamer::start(data.path());

@@ -6,16 +6,17 @@ use marketstream_crds::{StorageStatus, StreamState};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{MAX_READERS, STILL_BOUND, Served};
+use super::{MAX_READERS, STILL_BOUND, Served, service::FORMAT};
 use crate::{
     clock::Now,
     drift::{Drift, Verdict},
     facts::{Recovery, Snapshot, StreamFacts},
     flow::Flow,
+    status,
 };
 
 /// ib-stream's name of the service.
-const SERVICE: &str = "ib-stream";
+pub const SERVICE: &str = "ib-stream";
 /// Contracts of a manifest.
 pub const MAX_CONTRACTS: usize = 100;
 /// Recovery has acted, and that has not helped yet.
@@ -118,7 +119,7 @@ impl Picture {
         let facts = &served.view.facts;
         let still: Vec<&str> =
             served.view.hearts.iter().filter(|(_, heart)| heart.still() > STILL_BOUND).map(|(name, _)| *name).collect();
-        let (session, storage) = (facts.session.borrow().clone(), facts.storage.borrow().clone());
+        let (session, storage) = (facts.session.borrow().clone(), status::storage(facts));
         let recovery = facts.recovery.borrow().clone();
         let now = facts.clock.now();
         let time = TimeSync::of(&facts.counters.drift, now.mono);
@@ -179,7 +180,8 @@ impl Picture {
         crate::live::envelope::iso(self.now.wall)
     }
 
-    fn ticks(&self) -> u64 {
+    /// Ticks of its streams since the process started.
+    pub fn ticks(&self) -> u64 {
         self.session.streams.iter().map(|stream| stream.pulse.ticks()).sum()
     }
 
@@ -214,6 +216,11 @@ fn findings(session: &Snapshot, storage: &StorageStatus, recovery: &Recovery) ->
     if !storage.writable {
         let reason = storage.message.as_deref().unwrap_or("writes fail");
         found.push((Status::Warning, format!("the data volume takes no ticks: {reason}")));
+    }
+    if let Some(sealing) = &storage.sealing {
+        let waiting = sealing.unarchived;
+        let text = format!("sealing or archiving fails ({waiting} files wait for the archive): {}", sealing.message);
+        found.push((Status::Warning, text));
     }
     if let level @ 1.. = recovery.level {
         let cause = recovery.incidents.first().map_or("unknown", |incident| incident.cause.as_str());
@@ -250,7 +257,7 @@ pub fn overall(picture: &Picture) -> Value {
         "connection_ports": ports,
         "storage": {
             "enabled": true,
-            "formats": ["v3_protobuf"],
+            "formats": [FORMAT],
             "queue_sizes": {},
             "message_stats": {"v2_messages": 0, "v3_messages": picture.ticks(), "conversion_errors": 0},
             "writable": picture.storage.writable,

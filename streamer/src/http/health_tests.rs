@@ -1,8 +1,11 @@
 //! Each endpoint in each state: the words that it says, and the fields and types that ib-stream's clients read.
 
-use marketstream_crds::Session;
+use marketstream_crds::{SealingStatus, Session};
 
-use super::{super::background, *};
+use super::{
+    super::{background, service},
+    *,
+};
 use crate::{
     clock::Clock,
     drift::Sample,
@@ -74,6 +77,9 @@ fn every_field_that_ib_streams_clients_read_is_there_in_every_state() {
         assert_like(&overall(&picture), &golden["/health"], "/health");
         assert_like(&overall(&picture), &golden["manual"], "the manual's /health");
         assert_like(&system(&picture), &golden["/system/health"], "/system/health");
+        let storage = service::storage(&picture, std::path::Path::new("/data"), 0);
+        assert_like(&storage, &golden["/storage/status"], "/storage/status");
+        assert_like(&service::time(&picture), &golden["/time/status"], "/time/status");
         assert_like(&background::status(&picture), &golden["/background/status"], "/background/status");
         assert_like(&background::health(&picture), &golden["/background/health"], "/background/health");
         assert_like(&background::summary(&picture), &golden["/background/health/summary"], "summary");
@@ -100,6 +106,8 @@ fn each_state_has_its_words() {
     let mut delayed = of(&[StreamState::Pending, StreamState::Flowing]);
     delayed[0].delayed = true;
     let full = StorageStatus { writable: false, message: Some("no space".to_owned()), ..StorageStatus::default() };
+    let sealing = SealingStatus { unarchived: 3, message: "refused".to_owned() };
+    let unsealed = StorageStatus { sealing: Some(sealing), ..writable() };
     use StreamState::{Flowing, Halted, Idle, Overflow, Pending, Quiet, Rejected, Stale};
     for (session, storage, level, expected) in [
         (snapshot(true, of(&[Flowing])), writable(), 0, ("healthy", "running", true, "HEALTHY")),
@@ -112,6 +120,7 @@ fn each_state_has_its_words() {
         (snapshot(true, of(&[Pending])), writable(), 0, ("healthy", "degraded", false, "UNKNOWN")),
         (snapshot(true, of(&[Flowing])), writable(), 1, ("warning", "running", true, "HEALTHY")),
         (snapshot(true, of(&[Flowing])), full, 0, ("warning", "running", true, "HEALTHY")),
+        (snapshot(true, of(&[Flowing])), unsealed, 0, ("warning", "running", true, "HEALTHY")),
         (snapshot(true, of(&[Rejected, Flowing])), writable(), 0, ("warning", "running", true, "UNHEALTHY")),
         (snapshot(true, delayed), writable(), 0, ("warning", "running", true, "HEALTHY")),
         (snapshot(true, of(&[Flowing])), writable(), 2, ("degraded", "running", true, "HEALTHY")),
@@ -134,6 +143,9 @@ fn each_state_has_its_words() {
         assert_eq!(said, expected, "{states:?} at level {level}: {health:#}");
         assert_eq!(health["status"] == "healthy", health["issues"] == json!([]), "{health:#}");
         assert_eq!(system(&picture)["system_status"], health["status"]);
+        let storage = &service::storage(&picture, std::path::Path::new("/data"), 0)["metrics"]["health"];
+        assert_eq!(storage["status"] == "healthy", picture.storage.writable, "{storage}");
+        assert_eq!(storage["issues"] == json!([]), picture.storage.writable, "{storage}");
         assert_eq!(health["tws_connected"].as_bool(), Some(picture.connected));
     }
 }

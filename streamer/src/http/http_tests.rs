@@ -1,11 +1,16 @@
 use axum::{body::Body, http::Request};
 use tower::ServiceExt;
 
+use marketstream_crds::StreamState;
+
 use super::*;
 use crate::runtime::Core;
 use crate::{
     archive::sync::Outcome,
+    facts::{ContractFacts, Snapshot},
+    roll::Expiry,
     seal::{child::Sealing, retention::Deleted},
+    test_support::{snapshot, stream},
 };
 
 fn identity() -> Identity {
@@ -68,6 +73,13 @@ async fn without_a_session_it_is_alive_and_not_ready() {
         ("/v2/stream/sim1/live", StatusCode::NOT_FOUND, "sim1 is not recorded here"),
         ("/v2/stream/sim1/live?limit=0", StatusCode::BAD_REQUEST, "limit=0: write a number"),
         ("/v2/stream/sim1/live/last?tick_types=last", StatusCode::BAD_REQUEST, "the path names one"),
+        ("/v2/stream/sim1/buffer?buffer_duration=1y", StatusCode::BAD_REQUEST, "buffer_duration=1y: write a number"),
+        ("/v2/stream/sim1?tick_types=last", StatusCode::NOT_FOUND, "sim1 is not recorded here"),
+        ("/stream/7/BidAsk", StatusCode::NOT_FOUND, "7 is not recorded here"),
+        ("/stream/info", StatusCode::OK, "/v2/stream/{contract}/live"),
+        ("/", StatusCode::OK, "\"max_concurrent_streams\":64"),
+        ("/time/status", StatusCode::OK, "\"status\":\"unknown\""),
+        ("/storage/status", StatusCode::OK, "\"messages_dropped\":0"),
         ("/v3/buffer/7/query", StatusCode::NOT_FOUND, "7 is not recorded here"),
         ("/v3/buffer/7/query?format=xml", StatusCode::BAD_REQUEST, "format=xml: write json or protobuf"),
         ("/background/health/0", StatusCode::BAD_REQUEST, "Invalid contract ID"),
@@ -101,7 +113,11 @@ async fn without_a_session_it_is_alive_and_not_ready() {
 fn the_document_describes_every_route_and_no_other() {
     let document: serde_json::Value = serde_json::from_str(include_str!("openapi.json")).unwrap();
     let mut described = Vec::new();
-    for (path, methods) in document["paths"].as_object().unwrap() {
+    let paths = document["paths"].as_object().unwrap();
+    for (path, methods) in paths {
+        // Another name of a path is described there.
+        let other = methods["$ref"].as_str().and_then(|place| place.strip_prefix("#/paths/"));
+        let methods = other.map_or(methods, |place| &paths[&place.replace("~1", "/")]);
         for (method, operation) in methods.as_object().unwrap().iter().filter(|(name, _)| *name != "parameters") {
             assert!(operation["summary"].is_string() && operation["responses"].is_object(), "{method} {path}");
             described.push(format!("{method} {path}"));
@@ -140,11 +156,13 @@ fn the_document_names_the_parameters_that_are_read() {
     let names: Vec<&str> = query.iter().map(|(name, _)| name.as_str()).collect();
     let unknown = parameters::range(&[("?".to_owned(), String::new())], now).unwrap_err().message;
     assert_eq!(unknown, format!("? is no parameter of this endpoint, which has {}", listed(&names)));
-    let live = examples("/v2/stream/{contract}/live");
-    assert!(live.iter().all(|pair| parameters::live(std::slice::from_ref(pair), None).is_ok()));
-    let names: Vec<&str> = live.iter().map(|(name, _)| name.as_str()).collect();
-    let unknown = parameters::live(&[("?".to_owned(), String::new())], None).unwrap_err().message;
-    assert_eq!(unknown, format!("? is no parameter of this endpoint, which has {}", listed(&names)));
+    for (path, buffered) in [("/v2/stream/{contract}/live", false), ("/v2/stream/{contract}/buffer", true)] {
+        let live = examples(path);
+        assert!(live.iter().all(|pair| parameters::live(std::slice::from_ref(pair), None, buffered).is_ok()));
+        let names: Vec<&str> = live.iter().map(|(name, _)| name.as_str()).collect();
+        let unknown = parameters::live(&[("?".to_owned(), String::new())], None, buffered).unwrap_err().message;
+        assert_eq!(unknown, format!("? is no parameter of this endpoint, which has {}", listed(&names)));
+    }
 }
 
 fn listed(names: &[&str]) -> String {
@@ -158,19 +176,29 @@ async fn the_manual_lists_the_metrics() {
     let data = tempfile::tempdir().unwrap();
     let core = Core::start(data.path(), "uid".to_owned(), crate::gateway::Place::in_pod(), Duration::from_secs(60));
     let core = core.unwrap();
-    let view = View { identity: identity(), facts: core.facts(), requests: core.requests(), hearts: core.hearts() };
+    let mut view = View { identity: identity(), facts: core.facts(), requests: core.requests(), hearts: core.hearts() };
     core.facts().counters.notice(1100);
     let clocks = &core.facts().counters.drift;
     clocks.tick(1);
     clocks.sample(crate::drift::Sample { at: core.facts().clock.mono(), drift: 0.0, precision: 0.0 });
     core.facts().counters.probe_micros.store(1, std::sync::atomic::Ordering::Relaxed);
-    let spec = crate::test_support::spec(serde_json::json!({
-        "contracts": [{"name": "a", "conId": 1, "ticks": ["Last"]}], "gateway": {"external": {"host": "127.0.0.1"}},
-    }));
-    core.manifests().send_replace(Some(crate::test_support::manifest(spec)));
-    let mut session = core.facts().session;
-    session.wait_for(|snapshot| !snapshot.streams.is_empty()).await.unwrap();
-    session.borrow().streams[0].pulse.beat(core.facts().clock.now());
+    // A future that rolls: one name, two contracts.
+    let mut streams = vec![stream("a", StreamState::Flowing), stream("a", StreamState::Stale)];
+    (streams[1].key.roll, streams[1].con_id) = (1, Some(7));
+    streams[0].pulse.beat(core.facts().clock.now());
+    (0..2).for_each(|_| _ = streams[1].pulse.beat(core.facts().clock.now()));
+    let contract = |con_id, last_day| ContractFacts {
+        name: "a".to_owned(),
+        con_id,
+        local_symbol: String::new(),
+        expiry: Expiry::read(last_day, "US/Central"),
+        follows: true,
+        next: None,
+        instrument: None,
+    };
+    let contracts = vec![contract(711_280_073, "20200101"), contract(7, "20991231")];
+    let known = Snapshot { contracts, ..snapshot(true, streams) };
+    view.facts.session = tokio::sync::watch::channel(Arc::new(known)).1;
     core.sealing().send_replace(Sealing {
         files: 2,
         rows: 9,
@@ -192,9 +220,14 @@ async fn the_manual_lists_the_metrics() {
         "deleted_files_total 6",
         "deleted_bytes_total 7",
         "retention_held_files 8",
+        "ticks_total{contract=\"a\",tick=\"BidAsk\"} 3",
+        "stream_state{contract=\"a\",state=\"Flowing\",tick=\"BidAsk\"} 1",
+        "stream_state{contract=\"a\",state=\"Stale\",tick=\"BidAsk\"} 1",
+        "stream_state{contract=\"a\",state=\"Idle\",tick=\"BidAsk\"} 0",
     ] {
         assert!(text.contains(&format!("\nmarketstream_streamer_{line}\n")), "{line}: {text}");
     }
+    assert!(text.contains("\nmarketstream_streamer_contract_days_left{contract=\"a\"} -"), "the sooner one: {text}");
     let help = text.lines().filter_map(|line| line.strip_prefix("# HELP marketstream_streamer_"));
     let mut served: Vec<String> = help.map(|line| line.split_once(' ').unwrap()).map(row).collect();
     served.sort();

@@ -69,6 +69,8 @@ fn counter(registry: &Registry, name: &str, help: &str, value: u64) -> Result<()
     Ok(())
 }
 
+/// Streams by contract and tick. While a future rolls, its name stands for both contracts: counts add up, the age is that
+/// of the newest tick, the silence the longest, and the states of both are 1.
 fn streams(facts: &Facts, registry: &Registry) -> Result<(), prometheus::Error> {
     const LABELS: [&str; 2] = ["contract", "tick"];
     let counters = |name: &str, help: &str| add(registry, IntCounterVec::new(Opts::new(name, help), &LABELS)?);
@@ -83,6 +85,7 @@ fn streams(facts: &Facts, registry: &Registry) -> Result<(), prometheus::Error> 
 
     let now = facts.clock.mono();
     let snapshot = facts.session.borrow().clone();
+    let mut newest = BTreeMap::new();
     for stream in &snapshot.streams {
         let labels = [stream.key.contract.as_str(), stream.key.tick.as_str()];
         ticks.with_label_values(&labels).inc_by(stream.pulse.ticks());
@@ -90,21 +93,30 @@ fn streams(facts: &Facts, registry: &Registry) -> Result<(), prometheus::Error> 
         restarts.with_label_values(&labels).inc_by(u64::try_from(stream.restarts).unwrap_or(0));
         let last_tick = stream.pulse.last_tick();
         if let Some(tick) = last_tick {
-            age.with_label_values(&labels).set(now.saturating_sub(tick).as_secs_f64());
+            newest.entry(labels).and_modify(|newest| *newest = tick.max(*newest)).or_insert(tick);
         }
-        silent.with_label_values(&labels).set(silence(stream.counted_from, last_tick, now).as_secs_f64());
+        let silent = silent.with_label_values(&labels);
+        silent.set(silent.get().max(silence(stream.counted_from, last_tick, now).as_secs_f64()));
         for known in STATES {
-            let value = i64::from(known == stream.state);
-            state.with_label_values(&[labels[0], labels[1], &format!("{known:?}")]).set(value);
+            let state = state.with_label_values(&[labels[0], labels[1], &format!("{known:?}")]);
+            state.set(state.get().max(i64::from(known == stream.state)));
         }
+    }
+    for (labels, tick) in newest {
+        age.with_label_values(&labels).set(now.saturating_sub(tick).as_secs_f64());
     }
     let days = Opts::new("contract_days_left", "Calendar days until the last trade date; negative once it has passed.");
     let days = add(registry, IntGaugeVec::new(days, &["contract"])?)?;
     let wall = facts.clock.now().wall;
+    let mut soonest = BTreeMap::new();
     for contract in &snapshot.contracts {
         if let Some(expiry) = &contract.expiry {
-            days.with_label_values(&[&contract.name]).set(i64::from(expiry.days_left(wall)));
+            let left = i64::from(expiry.days_left(wall));
+            soonest.entry(&contract.name).and_modify(|soonest: &mut i64| *soonest = left.min(*soonest)).or_insert(left);
         }
+    }
+    for (name, left) in soonest {
+        days.with_label_values(&[name]).set(left);
     }
     Ok(())
 }
@@ -127,7 +139,7 @@ fn gaps(facts: &Facts, registry: &Registry) -> Result<(), prometheus::Error> {
     for stream in &snapshot.streams {
         let known = stream.con_id.and_then(|con_id| counts.get(&(con_id, stored_kind(stream.key.tick))));
         for (state, count) in GAP_STATES.into_iter().zip(known.copied().unwrap_or_default()) {
-            gauge.with_label_values(&[stream.key.contract.as_str(), stream.key.tick.as_str(), state]).set(count);
+            gauge.with_label_values(&[stream.key.contract.as_str(), stream.key.tick.as_str(), state]).add(count);
         }
     }
     Ok(())

@@ -3,12 +3,14 @@
 mod background;
 mod gaps;
 mod health;
+mod messages;
 mod metrics;
 mod parameters;
 mod problem;
 mod pump;
 mod query;
 mod record;
+mod service;
 mod socket;
 mod sse;
 mod target;
@@ -154,18 +156,29 @@ fn routes() -> Vec<(&'static str, &'static str, MethodRouter<Served>)> {
         ("get", "/readyz", get(readyz)),
         ("get", "/metrics", get(metrics)),
         ("get", "/openapi.json", get(openapi)),
+        ("get", "/", get(info)),
+        ("get", "/v2/info", get(info)),
+        ("get", "/stream/info", get(info)),
         ("get", "/health", get(health)),
         ("get", "/system/health", get(system_health)),
         ("get", "/background/status", get(background_status)),
         ("get", "/background/health", get(background_health)),
         ("get", "/background/health/summary", get(background_summary)),
         ("get", "/background/health/{contract}", get(contract_health)),
+        ("get", "/storage/status", get(storage_status)),
+        ("get", "/time/status", get(time_status)),
         ("get", "/v1/status", get(status)),
         ("get", "/v1/gaps", get(list_gaps)),
         ("post", "/v1/backfill", post(backfill)),
         ("get", "/v1/test-connection", get(test_connection)),
         ("get", "/v2/stream/{contract}/live", get(sse::all)),
         ("get", "/v2/stream/{contract}/live/{tick}", get(sse::one)),
+        ("get", "/v2/stream/{contract}/buffer", get(sse::buffer)),
+        // ib-stream's own clients ask under these.
+        ("get", "/v2/stream/{contract}", get(sse::all)),
+        ("get", "/v2/stream/{contract}/{tick}", get(sse::one)),
+        ("get", "/stream/{contract}", get(sse::all)),
+        ("get", "/stream/{contract}/{tick}", get(sse::one)),
         ("get", "/v2/ws/stream", get(socket::upgrade)),
         ("get", "/v3/buffer/{contract}/query", get(query::query)),
     ]
@@ -240,6 +253,19 @@ async fn system_health(State(served): State<Served>) -> (StatusCode, Json<serde_
         Status::Healthy | Status::Warning => StatusCode::OK,
     };
     (status, Json(health::system(&picture)))
+}
+
+async fn info() -> Json<serde_json::Value> {
+    Json(service::info())
+}
+
+async fn storage_status(State(served): State<Served>) -> Json<serde_json::Value> {
+    let facts = &served.view.facts;
+    Json(service::storage(&Picture::of(&served), &facts.data_dir, facts.feed.waiting()))
+}
+
+async fn time_status(State(served): State<Served>) -> Json<serde_json::Value> {
+    Json(service::time(&Picture::of(&served)))
 }
 
 async fn background_status(State(served): State<Served>) -> Json<serde_json::Value> {

@@ -40,20 +40,25 @@ pub struct Live {
     pub timeout: Option<Duration>,
     /// Reads on from here.
     pub after: Option<Cursor>,
+    /// What is stored of this time comes first.
+    pub buffer: Option<Duration>,
 }
 
-/// Reads the parameters of a live stream. `last_event_id` is the header that a client sends when it comes back.
+/// Reads the parameters of a live stream. `last_event_id` is the header that a client sends when it comes back; `buffered`
+/// says whether what is stored comes first.
 ///
 /// # Errors
 /// Names the parameter and says what to write.
-pub fn live(pairs: &Pairs, last_event_id: Option<&str>) -> Result<Live, Problem> {
-    let mut live = Live::default();
+pub fn live(pairs: &Pairs, last_event_id: Option<&str>, buffered: bool) -> Result<Live, Problem> {
+    let mut live = Live { buffer: buffered.then_some(DEFAULT_RANGE), ..Live::default() };
     for (name, value) in pairs {
         match name.as_str() {
+            "buffer_duration" if buffered => live.buffer = Some(span(name, value)?),
             "tick_types" => live.kinds = Some(kinds(value)?),
             "limit" => live.limit = Some(number(name, value, &LIMIT)?),
             "timeout" => live.timeout = Some(Duration::from_secs(number(name, value, &TIMEOUT_S)?)),
             "after" => live.after = Some(cursor(name, value)?),
+            _ if buffered => return Err(unknown(name, "tick_types, buffer_duration, limit, timeout and after")),
             _ => return Err(unknown(name, "tick_types, limit, timeout and after")),
         }
     }

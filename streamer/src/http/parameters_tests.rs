@@ -1,5 +1,5 @@
 use axum::{extract::Query, http::Uri};
-use marketstream_fuzz::fuzz;
+use marketstream_fuzz::{Memory, fuzz};
 use proptest::prelude::*;
 
 use super::*;
@@ -63,16 +63,29 @@ fn what_is_wrong_is_named() {
         ("tick_types=", "tick_types=: write"),
         ("start_time=1", "start_time is no parameter"),
     ] {
-        let problem = live(&pairs(text), None).unwrap_err();
+        let problem = live(&pairs(text), None, false).unwrap_err();
         assert!(problem.message.contains(named), "{text}: {}", problem.message);
     }
-    assert!(live(&[], Some("nonsense")).unwrap_err().message.contains("Last-Event-ID=nonsense"));
+    for (text, buffered, named) in [
+        ("buffer_duration=1h", false, "buffer_duration is no parameter of this endpoint"),
+        ("buffer_duration=1w", true, "buffer_duration=1w: write a number and s, m, h or d"),
+        ("start_time=1", true, "which has tick_types, buffer_duration, limit"),
+    ] {
+        let problem = live(&pairs(text), None, buffered).unwrap_err();
+        assert!(problem.message.contains(named), "{text}: {}", problem.message);
+    }
+    let buffer = |text: &str| live(&pairs(text), None, true).unwrap().buffer;
+    assert_eq!((buffer(""), buffer("buffer_duration=90s")), (Some(DEFAULT_RANGE), Some(Duration::from_secs(90))));
+    assert!(live(&[], Some("nonsense"), false).unwrap_err().message.contains("Last-Event-ID=nonsense"));
 }
 
 #[test]
 fn a_client_that_comes_back_says_where_it_was() {
-    let read =
-        live(&pairs("after=7/last:3600:1&limit=5&timeout=60&tick_types=Last,bid_ask,last"), Some("7/last:3600:2"));
+    let read = live(
+        &pairs("after=7/last:3600:1&limit=5&timeout=60&tick_types=Last,bid_ask,last"),
+        Some("7/last:3600:2"),
+        false,
+    );
     assert_eq!(
         read,
         Ok(Live {
@@ -80,6 +93,7 @@ fn a_client_that_comes_back_says_where_it_was() {
             limit: Some(5),
             timeout: Some(Duration::from_secs(60)),
             after: "7/last:3600:2".parse().ok(),
+            buffer: None,
         })
     );
 }
@@ -116,8 +130,9 @@ proptest! {
             }
             Err(problem) => prop_assert!(problem.message.len() < 600, "{}", problem.message),
         }
-        match live(&pairs, None) {
+        match live(&pairs, None, true) {
             Ok(live) => {
+                prop_assert!(live.buffer.is_some_and(|span| !span.is_zero() && span <= MAX_RANGE));
                 prop_assert!(live.limit.is_none_or(|limit| LIMIT.contains(&limit)));
                 prop_assert!(live.timeout.is_none_or(|timeout| TIMEOUT_S.contains(&timeout.as_secs())));
             }
@@ -136,7 +151,8 @@ fn fuzzed_addresses_are_read_within_the_bounds_or_refused_as_bad_requests() {
         "end_time=2026-11-18T12:00:00.5Z&buffer_duration=31d",
         "",
     ];
-    fuzz("addresses", &corpus.map(|text| text.as_bytes().to_vec()), |bytes| {
+    let memory = Memory { base: 64 << 10, per_byte: 64 };
+    fuzz("addresses", memory, &corpus.map(|text| text.as_bytes().to_vec()), |bytes| {
         let address = [b"/?", bytes].concat();
         let Ok(uri) = Uri::try_from(address.as_slice()) else { return };
         let Ok(Query(pairs)) = Query::<Vec<(String, String)>>::try_from_uri(&uri) else { return };
@@ -145,8 +161,9 @@ fn fuzzed_addresses_are_read_within_the_bounds_or_refused_as_bad_requests() {
             assert!(!problem.message.is_empty() && problem.message.len() < 1024, "{}", problem.message);
         };
         let distinct = |kinds: &[TickKind]| (1..kinds.len()).all(|at| !kinds[..at].contains(&kinds[at]));
-        match live(&pairs, None) {
+        match live(&pairs, None, true) {
             Ok(live) => {
+                assert!(live.buffer.is_some_and(|span| !span.is_zero() && span <= MAX_RANGE));
                 assert!(live.limit.is_none_or(|limit| LIMIT.contains(&limit)));
                 assert!(live.timeout.is_none_or(|timeout| TIMEOUT_S.contains(&timeout.as_secs())));
                 assert!(live.kinds.is_none_or(|kinds| !kinds.is_empty() && distinct(&kinds)));

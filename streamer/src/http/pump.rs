@@ -7,7 +7,7 @@ use std::{
 };
 
 use marketstream_crds::StreamState;
-use marketstream_proto::TickKind;
+use marketstream_proto::{Source, TickKind, TickMessage};
 use serde_json::{Value, json};
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc},
@@ -19,8 +19,8 @@ use crate::{
     cli::stored_kind,
     facts::StreamFacts,
     live::{
-        Reader, Stopped,
-        envelope::{self, Kind},
+        Got, Reader, Stopped, Wanted,
+        envelope::{self, Kind, Metadata},
     },
 };
 
@@ -54,12 +54,14 @@ pub struct Pump {
     streams: BTreeMap<TickKind, String>,
     limit: Option<u64>,
     timeout: Option<Duration>,
+    /// What is stored of this time comes first.
+    buffer: Option<Duration>,
     reader: Reader,
     _permit: OwnedSemaphorePermit,
 }
 
 enum Step {
-    Tick(Result<std::sync::Arc<marketstream_proto::TickMessage>, Stopped>),
+    Got(Result<Got, Stopped>),
     Changed,
     TimeUp,
     ShutDown,
@@ -81,14 +83,16 @@ impl Pump {
             let number = NEXT_STREAM.fetch_add(1, Ordering::Relaxed) % 10_000;
             format!("{}_{}_{}_{number:04}", target.con_id, kind.as_str(), now.as_millisecond())
         };
-        let reader =
-            Reader::new(facts.live.clone(), &facts.data_dir, target.con_id, &kinds, live.after, now.as_second());
+        let from_us = live.buffer.map(|span| now.as_microsecond().saturating_sub_unsigned(span.as_micros() as u64));
+        let wanted = Wanted { after: live.after, from_us };
+        let reader = Reader::new(facts.live.clone(), &facts.data_dir, target.con_id, &kinds, wanted);
         Ok(Self {
             served: served.clone(),
             streams: kinds.iter().map(|kind| (*kind, stream_id(*kind))).collect(),
             target,
             limit: live.limit,
             timeout: live.timeout,
+            buffer: live.buffer,
             reader,
             _permit: permit,
         })
@@ -115,7 +119,12 @@ impl Pump {
                 return;
             }
         }
-        let mut sent = 0;
+        if let Some(span) = self.buffer
+            && !self.tell_all(&out, self.buffer_start(span)).await
+        {
+            return;
+        }
+        let (mut sent, mut stored) = (0, 0_u64);
         let complete = |reason: &str, sent: u64| json!({"reason": reason, "total_ticks": sent, "duration_seconds": start.elapsed().as_secs_f64()});
         let (last, data) = loop {
             if self.limit == Some(sent) {
@@ -127,17 +136,27 @@ impl Pump {
                 () = sleep_until(end) => Step::TimeUp,
                 () = out.closed() => return,
                 _ = session.changed() => Step::Changed,
-                tick = self.reader.next() => Step::Tick(tick),
+                got = self.reader.next() => Step::Got(got),
             };
             match step {
-                Step::Tick(Ok(tick)) => {
-                    let Some(outgoing) = self.tick(&tick) else { continue };
-                    if !send(&out, outgoing).await {
+                Step::Got(Ok(Got::Stored(tick))) if self.buffer.is_some() => {
+                    if !self.pass_on(&out, &tick, Some(true)).await {
+                        return;
+                    }
+                    stored += 1;
+                }
+                Step::Got(Ok(Got::Stored(tick) | Got::Written(tick))) => {
+                    if !self.pass_on(&out, &tick, self.buffer.map(|_| false)).await {
                         return;
                     }
                     sent += 1;
                 }
-                Step::Tick(Err(stopped)) => break self.stopped(&stopped),
+                Step::Got(Ok(Got::Live)) => {
+                    if self.buffer.is_some() && !self.tell_live(&out, stored).await {
+                        return;
+                    }
+                }
+                Step::Got(Err(stopped)) => break self.stopped(&stopped),
                 Step::TimeUp => break (Kind::Complete, complete("timeout", sent)),
                 Step::ShutDown => break (Kind::Complete, complete("server_shutdown", sent)),
                 Step::Changed => {
@@ -178,11 +197,35 @@ impl Pump {
         (Kind::Error, json!({"code": code, "message": stopped.to_string(), "details": details, "recoverable": true}))
     }
 
-    fn tick(&self, tick: &marketstream_proto::TickMessage) -> Option<Outgoing> {
-        let kind = TickKind::parse(&tick.tt)?;
+    /// `historical` is told to who asked for what is stored.
+    async fn pass_on(&self, out: &mpsc::Sender<Outgoing>, tick: &TickMessage, historical: Option<bool>) -> bool {
+        let kind = TickKind::parse(&tick.tt);
+        let Some((kind, stream_id)) = kind.and_then(|kind| Some((kind, self.streams.get(&kind)?))) else { return true };
         let id = self.reader.cursor().to_string();
-        let text = envelope::tick(kind, self.streams.get(&kind)?, &id, tick);
-        Some(Outgoing { kind: Kind::Tick, id: Some(id), text, too_slow: false })
+        let source = (tick.source() == Source::Backfill).then_some("backfill");
+        let text = envelope::tick(kind, stream_id, Metadata { id: &id, historical, source }, tick);
+        send(out, Outgoing { kind: Kind::Tick, id: Some(id), text, too_slow: false }).await
+    }
+
+    fn buffer_start(&self, span: Duration) -> Value {
+        let kinds: Vec<&str> = self.streams.keys().map(|kind| kind.as_str()).collect();
+        let seconds = span.as_secs();
+        json!({"status": "buffer_start", "contract_id": self.target.con_id, "tick_types": kinds,
+            "buffer_duration": format!("{seconds}s")})
+    }
+
+    /// What was stored has been sent.
+    async fn tell_live(&self, out: &mpsc::Sender<Outgoing>, stored: u64) -> bool {
+        let id = self.target.con_id;
+        let complete = json!({"status": "buffer_complete", "contract_id": id, "buffer_message_count": stored});
+        self.tell_all(out, complete).await
+            && self.tell_all(out, json!({"status": "live_start", "contract_id": id})).await
+    }
+
+    /// Of all streams at once, under ib-stream's empty identifier.
+    async fn tell_all(&self, out: &mpsc::Sender<Outgoing>, data: Value) -> bool {
+        let text = envelope::message(Kind::Info, "", self.served.view.facts.clock.now().wall, data);
+        send(out, Outgoing { kind: Kind::Info, id: None, text, too_slow: false }).await
     }
 
     async fn tell(&self, out: &mpsc::Sender<Outgoing>, kind: Kind, tick: TickKind, data: Value) -> bool {

@@ -9,7 +9,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::stream;
-use marketstream_proto::{TickKind, TickMessage, framing, layout::HourFile};
+use marketstream_proto::{
+    TickKind, TickMessage, framing,
+    layout::{HourFile, Part},
+};
 use serde_json::json;
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc},
@@ -124,7 +127,7 @@ impl Answer {
             return Ok(Ok(()));
         }
         let data_dir = self.data_dir.clone();
-        let mut stored = match blocking(move || Stored::open(&data_dir, hour)).await {
+        let mut stored = match blocking(move || Stored::open(&data_dir, hour, &[Part::Live, Part::Backfill])).await {
             Ok(stored) => stored,
             Err(error) => return Ok(Err(error)),
         };

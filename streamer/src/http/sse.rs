@@ -1,4 +1,4 @@
-//! `/v2/stream/{contract}/live[/{tick}]`: ticks as server-sent events.
+//! `/v2/stream/{contract}/live[/{tick}]` and `/v2/stream/{contract}/buffer`: ticks as server-sent events.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -6,7 +6,7 @@ use axum::{
     extract::{Path, Query, State},
     http::{HeaderMap, HeaderName, header},
     response::{
-        IntoResponse, Response,
+        AppendHeaders, IntoResponse, Response,
         sse::{Event, KeepAlive, Sse},
     },
 };
@@ -14,7 +14,8 @@ use futures::stream;
 use tokio::sync::mpsc;
 
 use super::{
-    Served, parameters,
+    Served,
+    parameters::{self, Live},
     problem::Problem,
     pump::{Outgoing, Pump, QUEUE},
     target,
@@ -33,7 +34,7 @@ pub async fn all(
     Query(pairs): Query<Vec<(String, String)>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    open(&served, &contract, None, &pairs, &headers)
+    open(&served, &contract, parameters::live(&pairs, last_event_id(&headers), false)?)
 }
 
 pub async fn one(
@@ -42,24 +43,36 @@ pub async fn one(
     Query(pairs): Query<Vec<(String, String)>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    open(&served, &contract, Some(&tick), &pairs, &headers)
+    let mut live = parameters::live(&pairs, last_event_id(&headers), false)?;
+    if live.kinds.is_some() {
+        return Err(Problem::request("tick_types: leave it out, since the path names one".to_owned()));
+    }
+    live.kinds = Some(parameters::kinds(&tick)?);
+    open(&served, &contract, live)
 }
 
-fn open(
-    served: &Served,
-    contract: &str,
-    tick: Option<&str>,
-    pairs: &parameters::Pairs,
-    headers: &HeaderMap,
+/// What is stored, and then what comes.
+pub async fn buffer(
+    State(served): State<Served>,
+    Path(contract): Path<String>,
+    Query(pairs): Query<Vec<(String, String)>>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let last_event_id = headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or("?"));
-    let mut live = parameters::live(pairs, last_event_id)?;
-    if let Some(tick) = tick {
-        if live.kinds.is_some() {
-            return Err(Problem::request("tick_types: leave it out, since the path names one".to_owned()));
-        }
-        live.kinds = Some(parameters::kinds(tick)?);
-    }
+    let live = parameters::live(&pairs, last_event_id(&headers), true)?;
+    let span = live.buffer.unwrap_or_default().as_secs();
+    let headers = [
+        ("x-stream-protocol", "v2".to_owned()),
+        ("x-buffer-enabled", "true".to_owned()),
+        ("x-buffer-duration", format!("{span}s")),
+    ];
+    Ok((AppendHeaders(headers), open(&served, &contract, live)?).into_response())
+}
+
+fn last_event_id(headers: &HeaderMap) -> Option<&str> {
+    headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or("?"))
+}
+
+fn open(served: &Served, contract: &str, live: Live) -> Result<Response, Problem> {
     let pump = Pump::new(served, target::find(&served.view.facts, contract)?, live)?;
     let (sender, mut queue) = mpsc::channel(QUEUE);
     tokio::spawn(pump.run(sender));

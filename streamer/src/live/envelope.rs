@@ -16,10 +16,17 @@ struct Envelope<'a, D> {
     metadata: Option<Metadata<'a>>,
 }
 
-#[derive(Debug, Serialize)]
-struct Metadata<'a> {
+/// What stands beside a tick.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Metadata<'a> {
     /// From here a reader can read on.
-    id: &'a str,
+    pub id: &'a str,
+    /// Whether it comes before the live ticks; told only to those who asked for what is stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub historical: Option<bool>,
+    /// `backfill`, of a tick that was fetched later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<&'static str>,
 }
 
 /// What a message is.
@@ -54,15 +61,15 @@ pub fn message(kind: Kind, stream_id: &str, now: Timestamp, data: Value) -> Stri
     text(&Envelope { r#type: kind.as_str(), stream_id, timestamp: iso(now), data, metadata: None })
 }
 
-/// A tick, dated by its receipt. `id` is where a reader reads on after it.
+/// A tick, dated by its receipt.
 #[must_use]
-pub fn tick(kind: TickKind, stream_id: &str, id: &str, tick: &TickMessage) -> String {
+pub fn tick(kind: TickKind, stream_id: &str, metadata: Metadata<'_>, tick: &TickMessage) -> String {
     text(&Envelope {
         r#type: Kind::Tick.as_str(),
         stream_id,
         timestamp: iso_micros(tick.st),
         data: Tick::of(kind, tick),
-        metadata: Some(Metadata { id }),
+        metadata: Some(metadata),
     })
 }
 
@@ -171,18 +178,25 @@ mod tests {
         };
         let quote =
             TickMessage { bp: Some(23_384.75), ap: Some(23_385.0), bs: Some(6.0), r#as: Some(1.0), ..base.clone() };
+        let metadata = |id| Metadata { id, historical: None, source: None };
         assert_eq!(
-            tick(TickKind::BidAsk, "711280073_bid_ask_1_0001", "bid_ask:3600:1", &quote),
+            tick(TickKind::BidAsk, "711280073_bid_ask_1_0001", metadata("bid_ask:3600:1"), &quote),
             r#"{"type":"tick","stream_id":"711280073_bid_ask_1_0001","timestamp":"2025-07-24T12:00:37.857000Z","data":{"contract_id":711280073,"tick_type":"bid_ask","type":"bid_ask","timestamp":"2025-07-24 12:00:37","unix_time":1753358437,"bid_price":23384.75,"ask_price":23385.0,"bid_size":6.0,"ask_size":1.0,"bid_past_low":false,"ask_past_high":false},"metadata":{"id":"bid_ask:3600:1"}}"#
         );
         let trade = TickMessage { p: Some(1.5), s: Some(2.0), exchange: Some("CME".into()), ..base.clone() };
-        let text = tick(TickKind::Last, "s", "i", &trade);
+        let text = tick(TickKind::Last, "s", metadata("i"), &trade);
         assert!(text.contains(r#""tick_type":"Last","type":"time_sales","timestamp":"2025-07-24 12:00:37","unix_time":1753358437,"price":1.5,"size":2.0,"exchange":"CME","conditions":"","past_limit":false,"unreported":false}"#), "{text}");
         let mid = TickMessage { mp: Some(1.25), ..base };
-        let text = tick(TickKind::MidPoint, "s", "i", &mid);
+        let text = tick(
+            TickKind::MidPoint,
+            "s",
+            Metadata { historical: Some(true), source: Some("backfill"), ..metadata("i") },
+            &mid,
+        );
         assert!(
             text.contains(r#""tick_type":"mid_point","type":"midpoint","timestamp":"2025-07-24 12:00:37","unix_time":1753358437,"midpoint":1.25}"#),
             "{text}"
         );
+        assert!(text.ends_with(r#""metadata":{"id":"i","historical":true,"source":"backfill"}}"#), "{text}");
     }
 }

@@ -10,10 +10,11 @@ pub mod files;
 mod hub;
 mod reader;
 mod stored;
+mod tail;
 
 pub use self::{
     cursor::{Cursor, NotACursor},
     hub::{Hub, Listener, Missed},
-    reader::{Reader, Stopped},
+    reader::{Got, Reader, Stopped, Wanted},
     stored::Stored,
 };

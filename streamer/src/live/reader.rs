@@ -1,19 +1,15 @@
-//! One reader of one contract: what it missed from the files, then each tick as it comes.
+//! One reader of one contract: what it wants of the files, then each tick as it comes.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    io,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::VecDeque, io, path::Path, sync::Arc};
 
 use futures::future::select_all;
 use marketstream_proto::{
-    TickKind, TickMessage,
-    layout::{HourFile, SECONDS_PER_HOUR},
+    Source, TickKind, TickMessage,
+    layout::{HourFile, Part},
 };
+use tokio::task::JoinHandle;
 
-use super::{Cursor, Hub, Listener, Missed, files::piece};
+use super::{Cursor, Hub, Listener, Missed, tail::Tail};
 use crate::backfill::ledger::Recorded;
 
 /// Why a reader gets no more.
@@ -27,52 +23,77 @@ pub enum Stopped {
     Unreadable(io::Error),
 }
 
+/// What a reader wants beside the ticks that come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// What was missed behind this: of the kinds that it names, and only if it is of the same contract, which the next
+    /// future under the same name is not.
+    pub after: Option<Cursor>,
+    /// What is stored from this IBKR time on, microseconds since 1970, ticks that were fetched included: of the kinds that
+    /// `after` does not name.
+    pub from_us: Option<i64>,
+}
+
+/// What a reader gets.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Got {
+    /// A tick out of the files.
+    Stored(Arc<TickMessage>),
+    /// All that was stored has come: from here on each tick as it is written.
+    Live,
+    /// A tick that was just written.
+    Written(Arc<TickMessage>),
+}
+
 /// Reads some kinds of ticks of one contract, each tick once, each kind in the order of its files.
-#[derive(Debug)]
 pub struct Reader {
     hub: Arc<Hub>,
-    tails: Vec<Tail>,
+    tails: Tails,
     listeners: Vec<Listener>,
-    waiting: VecDeque<Arc<TickMessage>>,
+    /// A piece of a file that is being read. Kept here, so that nothing is lost when nobody waits for it for a moment.
+    reading: Option<JoinHandle<io::Result<(Tail, Option<Vec<TickMessage>>)>>>,
+    stored: VecDeque<TickMessage>,
     cursor: Cursor,
 }
 
-/// The files of one kind, and how far each is read.
-#[derive(Debug)]
-struct Tail {
-    data_dir: PathBuf,
-    stream: Recorded,
-    offsets: BTreeMap<i64, u64>,
-    done: bool,
+/// What is left of the files.
+struct Tails {
+    /// Those that have more.
+    more: Vec<Tail>,
+    /// Those that were read to their end.
+    ended: Vec<Tail>,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// What was there at the begin.
+    Past,
+    /// What was written before the reader listened.
+    Rest,
+    /// The files are done.
+    Done,
 }
 
 impl Reader {
-    /// Reads from now on, or from behind `after`: kinds that it does not name are read from now on, and so is another
-    /// contract than its own, such as the next future under the same name. `now_s` is the present, in seconds since 1970.
+    /// Reads from now on, and before that what is `wanted`.
     #[must_use]
-    pub fn new(
-        hub: Arc<Hub>,
-        data_dir: &Path,
-        con_id: i32,
-        kinds: &[TickKind],
-        after: Option<Cursor>,
-        now_s: i64,
-    ) -> Self {
-        let mut reader = Self {
-            hub,
-            tails: Vec::new(),
-            listeners: Vec::new(),
-            waiting: VecDeque::new(),
-            cursor: after.filter(|after| after.con_id() == con_id).unwrap_or_else(|| Cursor::new(con_id)),
-        };
+    pub fn new(hub: Arc<Hub>, data_dir: &Path, con_id: i32, kinds: &[TickKind], wanted: Wanted) -> Self {
+        let Wanted { after, from_us } = wanted;
+        let cursor = after.filter(|after| after.con_id() == con_id).unwrap_or_else(|| Cursor::new(con_id));
+        let parts: &[Part] = if from_us.is_some() { &[Part::Live, Part::Backfill] } else { &[Part::Live] };
+        let (mut more, mut listeners) = (Vec::new(), Vec::new());
         for kind in kinds {
             let stream = Recorded { con_id, kind: *kind };
-            match reader.cursor.first_hour(*kind) {
-                Some(first) => reader.tails.push(Tail::new(data_dir.to_owned(), stream, first, now_s)),
-                None => reader.listeners.push(reader.hub.listen(stream)),
+            let first = cursor.first_hour(*kind, parts).map(|hour| (hour, i64::MIN));
+            match first.or(from_us.map(|from_us| (HourFile::of_tick(con_id, *kind, from_us).hour, from_us))) {
+                Some((hour, from_us)) => more.push(Tail::new(data_dir.to_owned(), stream, parts, hour, from_us)),
+                None => listeners.push(hub.listen(stream)),
             }
         }
-        reader
+        let phase = if more.is_empty() { Phase::Done } else { Phase::Past };
+        let tails = Tails { more, ended: Vec::new(), phase };
+        Self { hub, tails, listeners, reading: None, stored: VecDeque::new(), cursor }
     }
 
     /// Where the reader is after the last tick that it got.
@@ -81,27 +102,44 @@ impl Reader {
         &self.cursor
     }
 
-    /// The next tick.
+    /// What comes next. Cancellation loses nothing.
     ///
     /// # Errors
-    /// When there can be no next one.
-    pub async fn next(&mut self) -> Result<Arc<TickMessage>, Stopped> {
+    /// When there can be nothing more.
+    pub async fn next(&mut self) -> Result<Got, Stopped> {
         loop {
-            let tick = match self.waiting.pop_front() {
-                Some(tick) => tick,
-                None if self.tails.is_empty() => self.hear().await?,
-                None => {
-                    self.catch_up().await?;
-                    continue;
+            if let Some(tick) = self.stored.pop_front() {
+                if self.takes(&tick) {
+                    return Ok(Got::Stored(Arc::new(tick)));
                 }
-            };
-            let Some(kind) = TickKind::parse(&tick.tt) else { continue };
-            let hour = HourFile::of_tick(tick.cid, kind, tick.ts).hour;
-            if !self.cursor.has(kind, hour, tick.sequence) {
-                self.cursor.took(kind, hour, tick.sequence);
-                return Ok(tick);
+            } else if self.tails.phase == Phase::Done {
+                let tick = self.hear().await?;
+                if self.takes(&tick) {
+                    return Ok(Got::Written(tick));
+                }
+            } else {
+                self.catch_up().await?;
+                if self.tails.phase == Phase::Done {
+                    return Ok(Got::Live);
+                }
             }
         }
+    }
+
+    /// Whether the reader has not had this tick; now it has.
+    fn takes(&mut self, tick: &TickMessage) -> bool {
+        let Some(kind) = TickKind::parse(&tick.tt) else { return false };
+        // Recordings of other programs have no numbers, and are read once.
+        if tick.sequence == 0 {
+            return true;
+        }
+        let part = if tick.source() == Source::Backfill { Part::Backfill } else { Part::Live };
+        let hour = HourFile::of_tick(tick.cid, kind, tick.ts).hour;
+        let is_new = !self.cursor.has(kind, part, hour, tick.sequence);
+        if is_new {
+            self.cursor.took(kind, part, hour, tick.sequence);
+        }
+        is_new
     }
 
     async fn hear(&mut self) -> Result<Arc<TickMessage>, Stopped> {
@@ -112,50 +150,55 @@ impl Reader {
         next.await.0.map_err(Stopped::TooSlow)
     }
 
-    /// Reads a piece of what was missed. At the end of the files it listens, and looks at the files once more: what was
-    /// written before it listened is there.
+    /// Reads a piece of the files. At their end it listens, and looks at them once more: what was written before it
+    /// listened is there.
     async fn catch_up(&mut self) -> Result<(), Stopped> {
-        let Some(mut tail) = self.tails.pop() else { return Ok(()) };
-        // The pool has few threads: many readers take turns, piece by piece.
-        let read = tokio::task::spawn_blocking(move || tail.piece().map(|ticks| (tail, ticks))).await;
-        let (mut tail, ticks) = read.map_err(io::Error::other).flatten().map_err(Stopped::Unreadable)?;
-        let end = ticks.is_empty();
-        self.waiting.extend(ticks.into_iter().map(Arc::new));
-        if !end {
-            self.tails.push(tail);
-        } else if !tail.done {
-            tail.done = true;
-            self.listeners.push(self.hub.listen(tail.stream));
-            self.tails.push(tail);
+        let reading = match &mut self.reading {
+            Some(reading) => reading,
+            None => match self.tails.next() {
+                // The pool has few threads: many readers take turns, piece by piece.
+                Some(mut tail) => {
+                    self.reading.insert(tokio::task::spawn_blocking(move || tail.piece().map(|piece| (tail, piece))))
+                }
+                None => {
+                    let streams = self.tails.turn();
+                    self.listeners.extend(streams.into_iter().map(|stream| self.hub.listen(stream)));
+                    return Ok(());
+                }
+            },
+        };
+        let read = reading.await;
+        self.reading = None;
+        let (tail, piece) = read.map_err(io::Error::other).flatten().map_err(Stopped::Unreadable)?;
+        match piece {
+            Some(ticks) => {
+                self.stored.extend(ticks);
+                self.tails.more.push(tail);
+            }
+            None => self.tails.ended.push(tail),
         }
         Ok(())
     }
 }
 
-impl Tail {
-    fn new(data_dir: PathBuf, stream: Recorded, first: i64, now_s: i64) -> Self {
-        // A clock that goes ahead of ours may put a tick into the next hour already.
-        let hours = (first..=now_s + SECONDS_PER_HOUR).step_by(SECONDS_PER_HOUR as usize);
-        Self { data_dir, stream, offsets: hours.map(|hour| (hour, 0)).collect(), done: false }
+impl Tails {
+    /// The one to read on in: hour by hour, so that kinds stay together.
+    fn next(&mut self) -> Option<Tail> {
+        let oldest = (0..self.more.len()).min_by_key(|at| (self.more[*at].hour(), self.more[*at].stream().kind))?;
+        Some(self.more.swap_remove(oldest))
     }
 
-    /// The next ticks, the oldest hour first; none at the end of the files.
-    fn piece(&mut self) -> io::Result<Vec<TickMessage>> {
-        for (hour, offset) in &mut self.offsets {
-            let file = HourFile { hour: *hour, con_id: self.stream.con_id, kind: self.stream.kind };
-            let path = self.data_dir.join(file.path().map_err(io::Error::other)?);
-            loop {
-                let piece = piece(&path, *offset, |_| true)?;
-                *offset = piece.next;
-                if !piece.ticks.is_empty() {
-                    return Ok(piece.ticks);
-                }
-                if piece.end {
-                    break;
-                }
-            }
+    /// All are at their end: returns which streams are to be listened to, before they are looked at once more. Nobody
+    /// listens earlier, since ticks of one would wait in a queue while another is read.
+    fn turn(&mut self) -> Vec<Recorded> {
+        if self.phase == Phase::Past {
+            self.phase = Phase::Rest;
+            self.more.append(&mut self.ended);
+            self.more.iter().map(Tail::stream).collect()
+        } else {
+            self.phase = Phase::Done;
+            Vec::new()
         }
-        Ok(Vec::new())
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
     runs::{Merged, Recording},
     staging::{Paced, Staging},
 };
-use crate::backfill::ledger::Recorded;
+use crate::{backfill::ledger::Recorded, recordings};
 
 /// What was done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -185,68 +185,31 @@ fn next_rev(record: &DayRecord, name: &str) -> u32 {
     record.files.get(name).map_or(1, |file| file.rev + 1)
 }
 
-/// The layout has four folders above a file: year, month, day, hour.
-const DEPTH: usize = 4;
-
 /// A stream's recordings of `since` or later, in order.
 pub type Hours = std::collections::BTreeMap<Recorded, Vec<Hour>>;
 
-/// All recordings of the hour of `since` (seconds since 1970) and later, by stream. Folders of earlier days are passed over
-/// by their names.
+/// All recordings of the hour of `since` (seconds since 1970) and later, by stream.
 ///
 /// # Errors
 /// When the volume cannot be read.
 pub fn recordings(data_dir: &Path, since: i64) -> io::Result<Hours> {
     let mut hours = Hours::new();
-    let mut files = Vec::new();
-    let oldest = jiff::Timestamp::from_second(since)
-        .map_or_else(|_| String::new(), |at| at.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y/%m/%d/%H").to_string());
-    find(data_dir, "", DEPTH, &oldest, &mut files)?;
-    for (path, file, part) in files {
+    for (file, part, path) in recordings::find(data_dir, since, |_| true)? {
         let bytes = match fs::metadata(path) {
             // Deleted meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             metadata => metadata?.len(),
         };
         let stream = hours.entry(Recorded { con_id: file.con_id, kind: file.kind }).or_default();
-        let at = stream.iter().position(|hour| hour.start == file.hour).unwrap_or_else(|| {
+        if stream.last().is_none_or(|hour| hour.start != file.hour) {
             stream.push(Hour { start: file.hour, live: 0, backfill: 0 });
-            stream.len() - 1
-        });
-        match part {
-            Part::Live => stream[at].live = bytes,
-            Part::Backfill => stream[at].backfill = bytes,
         }
-    }
-    for stream in hours.values_mut() {
-        stream.sort_by_key(|hour| hour.start);
+        if let Some(hour) = stream.last_mut() {
+            match part {
+                Part::Live => hour.live = bytes,
+                Part::Backfill => hour.backfill = bytes,
+            }
+        }
     }
     Ok(hours)
-}
-
-/// Walks the folders `YYYY/MM/DD/HH`, in any order. `oldest` is the first wanted one.
-fn find(
-    folder: &Path,
-    name: &str,
-    depth: usize,
-    oldest: &str,
-    files: &mut Vec<(PathBuf, HourFile, Part)>,
-) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let path = entry.path();
-        if depth == 0 {
-            files.extend(HourFile::parse_part(&path).map(|(file, part)| (path, file, part)));
-            continue;
-        }
-        let Ok(below) = entry.file_name().into_string() else { continue };
-        if !below.bytes().all(|byte| byte.is_ascii_digit()) || !entry.file_type()?.is_dir() {
-            continue;
-        }
-        let below = if name.is_empty() { below } else { format!("{name}/{below}") };
-        if oldest.get(..below.len()).is_none_or(|oldest| below.as_str() >= oldest) {
-            find(&path, &below, depth - 1, oldest, files)?;
-        }
-    }
-    Ok(())
 }

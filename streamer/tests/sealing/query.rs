@@ -3,7 +3,7 @@
 use std::fs;
 
 use marketstream_proto::{
-    TickKind, TickMessage,
+    Source, TickKind, TickMessage,
     framing::Reader,
     layout::{HourFile, Part},
 };
@@ -19,6 +19,7 @@ use super::{
 /// 2026-11-23T20:00:00Z: a trading day ends in the third hour.
 const START: i64 = 1_795_464_000;
 const KINDS: [TickKind; 3] = [TickKind::Last, TickKind::BidAsk, TickKind::MidPoint];
+const PARTS: [Part; 2] = [Part::Live, Part::Backfill];
 /// Ticks of an hour: of the first kind more than fit into one piece.
 const COUNTS: [u64; 3] = [1_200, 60, 60];
 
@@ -105,6 +106,45 @@ async fn a_range_over_sealed_and_raw_hours_is_what_it_was_when_all_were_raw() {
     streamer.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_reader_that_was_away_for_longer_than_recordings_are_kept_misses_nothing() {
+    let data = recorded();
+    let streamer = Streamer::start(data.path());
+    let server = Server::start(&streamer);
+    streamer.apply(&spec(json!([{"name": "mnq", "conId": CON_ID, "ticks": ["Last", "BidAsk", "MidPoint"]}]), &[9]));
+    streamer.until("the contract is known", |_| streamer.con_id("mnq").is_some()).await;
+    data.seal(START + 4 * HOUR + 200);
+    (0..2).for_each(|hour| delete(&data, hour));
+
+    let had = 700;
+    let of = |tick: &&TickMessage| tick.tt == "last" && tick.source() == Source::Live;
+    let mut expected: Vec<&TickMessage> = data.ticks.iter().filter(of).collect();
+    // Of an hour in the order of its recording.
+    expected.sort_by_key(|tick| (hour_of(tick), tick.sequence));
+    let after = format!("{CON_ID}/last:{START}:{had}");
+    let mut events = server.events("/v2/stream/mnq/live/last?limit=10000", Some(&after)).await;
+    for (number, tick) in expected[had..].iter().enumerate() {
+        let event = loop {
+            let event = events.next().await;
+            if event.event == "tick" {
+                break event;
+            }
+        };
+        let id = format!("last:{}:{}", hour_of(tick), tick.sequence);
+        assert!(event.id.ends_with(&id), "tick {number} is {} and not {id}", event.id);
+        let message: Value = serde_json::from_str(&event.data).unwrap();
+        assert_eq!(
+            (&message["data"]["unix_time"], &message["data"]["price"]),
+            (&json!(tick.ts / 1_000_000), &json!(tick.p))
+        );
+        if number == 10 {
+            // Retention goes on while it reads.
+            delete(&data, 2);
+        }
+    }
+    streamer.stop().await;
+}
+
 #[test]
 fn whoever_reads_a_sealed_hour_reads_on_while_its_files_are_replaced() {
     let data = recorded();
@@ -120,18 +160,20 @@ fn whoever_reads_a_sealed_hour_reads_on_while_its_files_are_replaced() {
         }
         ticks
     };
-    let stored = Stored::open(data.path(), hour_file(TickKind::Last, 3)).unwrap();
+    let stored = Stored::open(data.path(), hour_file(TickKind::Last, 3), &PARTS).unwrap();
     let recordings = read(stored, &|| {
         let _ = fs::remove_file(data.path().join(hour_file(TickKind::Last, 3).path().unwrap()));
     });
     assert!(recordings.iter().eq(expected.iter().copied()));
-    let stored = Stored::open(data.path(), hour_file(TickKind::Last, 3)).unwrap();
+    let stored = Stored::open(data.path(), hour_file(TickKind::Last, 3), &PARTS).unwrap();
     let sealed = read(stored, &|| {
         let _ = fs::remove_dir_all(data.path().join("parquet"));
     });
     assert!(sealed.iter().eq(expected.iter().copied()));
     // And now they are deleted for good.
-    assert!(Stored::open(data.path(), hour_file(TickKind::Last, 3)).unwrap().piece(|_| true).unwrap().is_none());
+    assert!(
+        Stored::open(data.path(), hour_file(TickKind::Last, 3), &PARTS).unwrap().piece(|_| true).unwrap().is_none()
+    );
 }
 
 fn hour_of(tick: &TickMessage) -> i64 {
