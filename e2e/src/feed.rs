@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::{core::v1::Pod, events::v1::Event};
 use kube::{
     Api,
-    api::{DeleteParams, Patch, PatchParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams},
 };
 use marketstream_crds::{Cause, Incident, MarketStream, conditions::types, names};
 use serde_json::Value;
 
 use crate::{
     cluster::Cluster,
+    events, expect,
     simulator::{Simulator, Stream},
     ticks::Recording,
     trace::Trace,
@@ -92,15 +93,18 @@ impl Feed {
         found.with_context(|| format!("{what}: {} is gone", self.name))
     }
 
-    /// Waits until the condition Critical is True for that cause; returns the incident of that moment, too.
+    /// Waits until the condition Critical is True for that cause, with a message that names the streams; returns the
+    /// incident of that moment, too.
     ///
     /// # Errors
-    /// When that takes too long.
+    /// When that takes too long, or the message is another one.
     pub async fn critical(&self, cause: Cause) -> Result<(MarketStream, Incident)> {
         let what = format!("the condition Critical says {cause}");
         let ms = self.until(&what, LADDER, |ms| ms.is_for(types::CRITICAL, cause.as_str())).await?;
-        let incident = ms.incidents().iter().find(|incident| incident.cause == cause).cloned();
+        let incident = ms.incidents().iter().find(|incident| incident.level == 4 && incident.cause == cause).cloned();
         let incident = incident.with_context(|| format!("no incident says {cause}: {:#?}", ms.status))?;
+        let streams = if incident.streams.is_empty() { "all streams".to_owned() } else { incident.streams.join(", ") };
+        expect::says(&ms, types::CRITICAL, &[&format!("{streams}: {cause} since {}", incident.since)])?;
         Ok((ms, incident))
     }
 
@@ -160,6 +164,23 @@ impl Feed {
     pub async fn delete(&self) -> Result<()> {
         self.api().delete(&self.name, &DeleteParams::default()).await?;
         Ok(())
+    }
+
+    /// The events about it, the oldest first.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn events(&self) -> Result<Vec<Event>> {
+        let all: Api<Event> = self.cluster.api(&self.namespace);
+        let mut events = all.list(&ListParams::default()).await?.items;
+        let about = |event: &Event| {
+            event.regarding.as_ref().is_some_and(|object| {
+                object.kind.as_deref() == Some("MarketStream") && object.name.as_ref() == Some(&self.name)
+            })
+        };
+        events.retain(about);
+        events.sort_by_key(events::time);
+        Ok(events)
     }
 
     /// Keeps every state of the object from now on.

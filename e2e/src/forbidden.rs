@@ -11,7 +11,7 @@ use kube::{
     Api, Client,
     api::{DeleteParams, Patch, PatchParams, PostParams},
 };
-use marketstream_crds::{MarketStream, names};
+use marketstream_crds::MarketStream;
 use serde_json::{Value, from_value, json};
 
 use crate::{cluster::Cluster, operator, wait};
@@ -26,18 +26,30 @@ pub struct Forbidden {
 }
 
 impl Forbidden {
-    /// The operator may not delete pods. Returns when the API server obeys.
+    /// The operator may not delete that pod. Returns when the API server obeys.
     ///
     /// # Errors
     /// When the policy cannot be made, or is not obeyed within two minutes.
     pub async fn deletes(cluster: &Cluster, namespace: &str, pod: &str) -> Result<Self> {
         let operator = operator::user(&operator::pod(cluster).await?)?;
-        let rule = json!({"apiGroups": [""], "apiVersions": ["v1"], "operations": ["DELETE"], "resources": ["pods"]});
-        let forbidden = Self::begin(cluster, namespace, &operator, rule).await?;
+        let rule = json!({
+            "apiGroups": [""], "apiVersions": ["v1"], "operations": ["DELETE"], "resources": ["pods"],
+            "resourceNames": [pod],
+        });
+        let forbidden = Self::begin(cluster, namespace, "deletes", &operator, rule).await?;
         let pods: Api<Pod> = Api::namespaced(Cluster::impersonate(&operator).await?, namespace);
         let parameters = DeleteParams { dry_run: true, ..DeleteParams::default() };
         obeyed(async || pods.delete(pod, &parameters).await.map(drop)).await?;
         Ok(forbidden)
+    }
+
+    /// The operator may not write what it decides about that MarketStream. Returns when the API server obeys.
+    ///
+    /// # Errors
+    /// When the policy cannot be made, or is not obeyed within two minutes.
+    pub async fn decisions(cluster: &Cluster, namespace: &str, marketstream: &str) -> Result<Self> {
+        let operator = operator::user(&operator::pod(cluster).await?)?;
+        Self::status(cluster, namespace, "decisions", &operator, marketstream).await
     }
 
     /// The streamer of that MarketStream may not write its status. Returns when the API server obeys.
@@ -46,24 +58,24 @@ impl Forbidden {
     /// When the policy cannot be made, or is not obeyed within two minutes.
     pub async fn reports(cluster: &Cluster, namespace: &str, marketstream: &str) -> Result<Self> {
         let streamer = format!("system:serviceaccount:{namespace}:{marketstream}-streamer");
+        Self::status(cluster, namespace, "reports", &streamer, marketstream).await
+    }
+
+    async fn status(cluster: &Cluster, namespace: &str, what: &str, user: &str, marketstream: &str) -> Result<Self> {
         let rule = json!({
             "apiGroups": ["marketstream.io"], "apiVersions": ["*"], "operations": ["UPDATE"],
-            "resources": ["marketstreams/status"],
+            "resources": ["marketstreams/status"], "resourceNames": [marketstream],
         });
-        let forbidden = Self::begin(cluster, namespace, &streamer, rule).await?;
-        let api: Api<MarketStream> = Api::namespaced(Cluster::impersonate(&streamer).await?, namespace);
-        let parameters = PatchParams {
-            dry_run: true,
-            field_manager: Some(names::STREAMER_MANAGER.to_owned()),
-            ..Default::default()
-        };
+        let forbidden = Self::begin(cluster, namespace, what, user, rule).await?;
+        let api: Api<MarketStream> = Api::namespaced(Cluster::impersonate(user).await?, namespace);
+        let parameters = PatchParams { dry_run: true, ..PatchParams::default() };
         let patch = Patch::Merge(json!({"status": {"streamer": {"summary": "?"}}}));
         obeyed(async || api.patch_status(marketstream, &parameters, &patch).await.map(drop)).await?;
         Ok(forbidden)
     }
 
-    async fn begin(cluster: &Cluster, namespace: &str, user: &str, rule: Value) -> Result<Self> {
-        let name = format!("{namespace}-forbidden");
+    async fn begin(cluster: &Cluster, namespace: &str, what: &str, user: &str, rule: Value) -> Result<Self> {
+        let name = format!("{namespace}-no-{what}");
         let policy: ValidatingAdmissionPolicy = from_value(json!({
             "metadata": {"name": name},
             "spec": {

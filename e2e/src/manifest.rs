@@ -1,5 +1,7 @@
 //! Manifests as users write them: JSON that goes to the API server as it is, so that its defaults and rules apply.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, bail};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
@@ -16,6 +18,7 @@ use crate::cluster::Cluster;
 const MANAGER: &str = "marketstream-e2e";
 
 const TEMPLATE: &str = include_str!("../manifests/scenario.yaml");
+const OPERATOR: &str = include_str!("../manifests/operator.yaml");
 
 /// A MarketStream to be applied.
 #[derive(Clone, Debug)]
@@ -70,6 +73,12 @@ impl Manifest {
             .set("/spec/recovery/criticalAfter", json!(critical))
     }
 
+    /// Level 4 early, for causes that allow no reset before it.
+    #[must_use]
+    pub fn soon_critical(self) -> Self {
+        self.thresholds("24s", "32s")
+    }
+
     /// Sets what a JSON pointer names; objects on the way are made, and `-` appends to an array.
     #[must_use]
     pub fn set(mut self, pointer: &str, value: Value) -> Self {
@@ -115,6 +124,17 @@ impl Manifest {
     pub fn value(&self) -> &Value {
         &self.0
     }
+}
+
+/// A span of the policy that the scenarios' operator has.
+///
+/// # Errors
+/// When `manifests/operator.yaml` does not set it.
+pub fn policy(constant: &str) -> Result<Duration> {
+    let values: Value = serde_saphyr::from_str(OPERATOR).context("manifests/operator.yaml")?;
+    let span: marketstream_crds::Duration = serde_json::from_value(values["policy"][constant].clone())
+        .with_context(|| format!("manifests/operator.yaml: policy.{constant}"))?;
+    Ok(span.get())
 }
 
 /// A time of day in the gateway's zone that no scenario reaches: the simulator restarts daily, as the original does.

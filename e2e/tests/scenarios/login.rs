@@ -32,13 +32,12 @@ async fn a_second_factor_that_nobody_confirms_is_asked_for_no_more_often_than_al
                 json!({"name": "IB_SIM_SECOND_FACTOR_TIMEOUT", "value": SECOND_FACTOR_S.to_string()}),
             );
         let feed = s.apply(&manifest).await?;
-        let ms = feed.until("a person is called", LIMIT, |ms| ms.is(types::AUTH_REQUIRED)).await?;
+        let (ms, _) = feed.critical(Cause::AuthRequired).await?;
         expect::says(
             &ms,
             types::AUTH_REQUIRED,
             &["all streams", "confirm the second factor", "kubectl marketstream login"],
         )?;
-        ensure!(ms.is_for(types::CRITICAL, "AuthRequired"), "at once: {:#?}", ms.condition(types::CRITICAL));
         let (pod, trace) = (feed.pod().await?, feed.trace());
         let held =
             |ms: &_| View::condition(ms, types::AUTH_REQUIRED).is_some_and(|c| c.message.contains("second factor"));

@@ -5,6 +5,7 @@ use marketstream_crds::{Cause, MarketStream, Scope, conditions::types};
 use marketstream_e2e::{
     expect,
     feed::Feed,
+    manifest,
     scenario::{Scenario, scenario},
     simulator::{SIM, Simulator},
     view::{View, actions, levels, uid},
@@ -99,8 +100,8 @@ async fn a_refusal_for_pacing_is_waited_out() -> Result<()> {
         let (ms, incident) = feed.critical(Cause::Pacing).await?;
         ensure!(levels(&incident) == [1, 4] && actions(&incident).is_empty(), "{incident:#?}");
         let critical = incident.rungs[1].time.get().duration_since(incident.since.get()).as_secs_f64();
-        let threshold = ms.spec.recovery.critical_after.get().as_secs_f64();
-        ensure!(critical >= threshold + 30.0, "Critical came after {critical} s: {incident:#?}");
+        let threshold = ms.spec.recovery.critical_after.get() + manifest::policy("pacingPatience")?;
+        ensure!(critical >= threshold.as_secs_f64(), "Critical came after {critical} s: {incident:#?}");
 
         sim.end(fault).await?;
         feed.closed(&before).await?;

@@ -19,7 +19,7 @@ async fn a_pod_that_cannot_report_goes_on_recording_and_is_never_rolled() -> Res
         let manifest = s
             .sidecar("feed")?
             .contract("sim1", SIM[0], &["BidAsk"])
-            .thresholds("24s", "32s")
+            .soon_critical()
             .set("/spec/recovery/monitorInterval", json!("2s"));
         let feed = s.apply(&manifest).await?;
         let before = feed.flows().await?;

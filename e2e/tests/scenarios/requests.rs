@@ -1,16 +1,16 @@
 //! What a person asks for, with `kubectl marketstream`.
 
 use anyhow::{Context, Result, ensure};
-use marketstream_crds::{ActionKind, ActionState, MarketStream};
+use marketstream_crds::{ActionKind, ActionState, MarketStream, names};
 use marketstream_e2e::{
     expect,
     plugin::Plugin,
     scenario::scenario,
-    simulator::{SIM, cancelled, connected, subscribed},
-    view::{View, newly_closed, uid},
+    simulator::{Cure, SIM, cancelled, connected, subscribed},
+    view::{View, levels, newly_closed, uid},
     wait,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 use crate::{SIM1_QUOTES, SIM2_QUOTES};
@@ -18,11 +18,53 @@ use crate::{SIM1_QUOTES, SIM2_QUOTES};
 /// Longest wait for what a request leaves in the ledger.
 const LEDGER: Duration = Duration::from_secs(60);
 
+/// Recovery only watches.
+fn paused(paused: bool) -> Value {
+    json!({"metadata": {"annotations": {names::ANNOTATION_PAUSED: paused.then_some("true")}}})
+}
+
+#[tokio::test]
+async fn paused_recovery_only_watches_and_goes_on_where_it_would_be() -> Result<()> {
+    scenario("paused", async |s| {
+        let manifest = s.sidecar("feed")?.contract("sim1", SIM[0], &["BidAsk"]).contract("sim2", SIM[1], &["BidAsk"]);
+        let feed = s.apply(&manifest).await?;
+        let before = feed.flows().await?;
+        let (pod, trace, sim) = (uid(&feed.pod().await?), feed.trace(), feed.simulator());
+
+        feed.patch(&paused(true)).await?;
+        let fault = sim.silence(SIM1_QUOTES, Cure::Resubscribe).await?;
+        let silent = before.spec.recovery.restart_streams_after.get().as_secs_f64();
+        let overdue = |ms: &MarketStream| {
+            ms.stream("sim1/BidAsk").is_some_and(|stream| stream.silent_seconds > silent)
+                && ms
+                    .incidents()
+                    .first()
+                    .is_some_and(|incident| incident.next_action.as_deref() == Some("none: paused"))
+        };
+        let ms = feed.until("level 2 would be due", 120, overdue).await?;
+        ensure!(ms.level() == 0 && ms.action() == before.action(), "{:#?}", ms.status);
+        ensure!(subscribed(&sim.requests_since(fault).await?).is_empty());
+
+        feed.patch(&paused(false)).await?;
+        feed.closed(&before).await?;
+        let ms = feed.flows().await?;
+        let incident = expect::one_incident(&ms, &before)?;
+        ensure!(levels(incident) == [1, 2], "{incident:#?}");
+        expect::never_early(incident, &ms.spec.recovery)?;
+        expect::only(&trace, &feed, &pod, &[ActionKind::RestartStreams]).await?;
+        ensure!(subscribed(&sim.requests_since(fault).await?) == [SIM1_QUOTES]);
+        Ok(())
+    })
+    .await
+}
+
 #[tokio::test]
 async fn one_stream_is_subscribed_again_on_request_and_the_others_are_left_alone() -> Result<()> {
     scenario("request", async |s| {
         let manifest = s.sidecar("feed")?.contract("sim1", SIM[0], &["BidAsk"]).contract("sim2", SIM[1], &["BidAsk"]);
         let feed = s.apply(&manifest).await?;
+        // What a person asks for is done all the same.
+        feed.patch(&paused(true)).await?;
         let before = feed.flows().await?;
         let (pod, trace, sim) = (uid(&feed.pod().await?), feed.trace(), feed.simulator());
         let plugin = Plugin::new(&s.namespace)?;
@@ -54,7 +96,7 @@ async fn one_stream_is_subscribed_again_on_request_and_the_others_are_left_alone
         // What became of it, and of the ticks that it cost.
         let timeline = plugin.json(&["timeline", "feed"]).await?;
         let events = timeline["events"].as_array().context("no events")?;
-        let gap = |event: &&serde_json::Value| {
+        let gap = |event: &&Value| {
             event["where"] == "gap sim1/bid_ask"
                 && event["what"].as_str().is_some_and(|what| what.contains("Resubscribed"))
         };

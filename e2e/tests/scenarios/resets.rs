@@ -2,11 +2,10 @@
 //! where it would be.
 
 use anyhow::{Context, Result, ensure};
-use k8s_openapi::api::events::v1::Event;
-use kube::{Api, api::ListParams};
-use marketstream_crds::{ActionKind, Cause, conditions::types, events};
+use marketstream_crds::{ActionKind, Cause, Scope, conditions::types, events};
 use marketstream_e2e::{
     expect,
+    feed::Feed,
     manifest::Manifest,
     scenario::{Scenario, scenario},
     simulator::{Cure, SIM, Simulator, connected, subscribed},
@@ -94,7 +93,7 @@ async fn a_live_pod_without_a_command_port_is_not_replaced() -> Result<()> {
         let incident = ms.incidents().first().context("there is no incident")?;
         ensure!(actions(incident) == [ActionKind::RestartStreams, ActionKind::Reconnect], "{incident:#?}");
         ensure!(levels(incident) == [1, 2, 3, 3, 4], "the refusal is a rung, too: {incident:#?}");
-        wait::answer("people are told why", START, async || refusal(s).await).await?;
+        wait::answer("people are told why", START, async || refusal(&feed).await).await?;
 
         sim.end(fault).await?;
         feed.closed(&before).await?;
@@ -107,9 +106,8 @@ async fn a_live_pod_without_a_command_port_is_not_replaced() -> Result<()> {
 }
 
 /// The event that tells of a roll that is due and not done.
-async fn refusal(s: &Scenario) -> Result<()> {
-    let all: Api<Event> = s.cluster.api(&s.namespace);
-    let all = all.list(&ListParams::default()).await?;
+async fn refusal(feed: &Feed) -> Result<()> {
+    let all = feed.events().await?;
     let refused = all.iter().find(|event| event.action.as_deref() == Some(events::actions::ROLL_REFUSED));
     let refused = refused.context("no event says RollRefused")?;
     let note = refused.note.as_deref().unwrap_or_default();
@@ -118,16 +116,16 @@ async fn refusal(s: &Scenario) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_gateway_that_refuses_is_replaced_with_its_pod() -> Result<()> {
+async fn a_gateway_that_refuses_is_replaced_with_its_pod_before_a_person_is_called() -> Result<()> {
     scenario("gateway-down", async |s| replaced(s, "refuse", Cause::GatewayDown).await).await
 }
 
 #[tokio::test]
-async fn a_gateway_that_hangs_is_replaced_with_its_pod() -> Result<()> {
+async fn a_gateway_that_hangs_is_replaced_with_its_pod_before_a_person_is_called() -> Result<()> {
     scenario("hang", async |s| replaced(s, "hang", Cause::GatewayHung).await).await
 }
 
-/// The gateway has a fault of that kind, which shows as that cause and goes on until the pod is another one.
+/// The gateway has a fault of that kind, which shows as that cause. Another pod has it, too, until a person mends it.
 async fn replaced(s: &Scenario, kind: &str, cause: Cause) -> Result<()> {
     let feed = s.apply(&s.sidecar("feed")?.contract("sim1", SIM[0], &["BidAsk"])).await?;
     let before = feed.flows().await?;
@@ -141,15 +139,14 @@ async fn replaced(s: &Scenario, kind: &str, cause: Cause) -> Result<()> {
     let ms = feed.until(&format!("an incident says {cause}"), 120, named).await?;
     let told = ms.lacks(types::CONNECTED, cause.as_str());
     ensure!(told.is_some_and(|text| text.contains("127.0.0.1:4002")), "{:#?}", ms.condition(types::CONNECTED));
-    feed.until("the pod is replaced", 200, |ms| ms.rolls() == 1).await?;
-    feed.until_pod("another pod is there", 120, |now| uid(now) != uid(&pod)).await?;
+    let (ms, incident) = feed.critical(cause).await?;
+    ensure!(incident.scope == Scope::Session && ms.rolls() == 1, "{incident:#?}");
     end(&sim, fault).await?;
     feed.closed(&before).await?;
     let ms = feed.flows_in_another_pod(&pod).await?;
 
     let incident = expect::one_incident(&ms, &before)?;
-    expect::on_time(incident, &ms.spec.recovery)?;
-    ensure!(levels(incident)[..2] == [1, 3], "{incident:#?}");
+    expect::rungs(incident, &ms.spec.recovery, &[1, 3, 4])?;
     // Without a session there is nothing to subscribe on.
     ensure!(actions(incident) == [ActionKind::RollPod], "{incident:#?}");
     ensure!(trace.pods().len() == 2 && ms.rolls() == 1, "one roll, not more: {:?}", trace.pods());

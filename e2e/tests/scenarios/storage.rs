@@ -30,7 +30,7 @@ async fn a_full_volume_calls_a_person_and_recording_goes_on_when_there_is_room()
 }
 
 async fn fills_up(s: &Scenario, volume: &SmallVolume) -> Result<()> {
-    let manifest = s.sidecar("feed")?.contract("sim1", SIM[0], &["BidAsk"]).thresholds("24s", "32s");
+    let manifest = s.sidecar("feed")?.contract("sim1", SIM[0], &["BidAsk"]).soon_critical();
     let feed = s.apply(&manifest).await?;
     let before = feed.flows().await?;
     let (pod, trace, sim) = (uid(&feed.pod().await?), feed.trace(), feed.simulator());
