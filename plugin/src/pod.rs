@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
+use kube::{Api, client::UpgradeConnectionError};
 use marketstream_crds::names;
 use tokio::time::timeout;
 
@@ -28,7 +28,10 @@ async fn forwarded(cluster: &Cluster, name: &str, method: Method, path: &str) ->
     let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
     let pod = names::pod(name);
     let forwarded = || format!("a port-forward to pod {pod}");
-    let mut forward = pods.portforward(&pod, &[names::STREAMER_PORT]).await.with_context(forwarded)?;
+    let mut forward = match pods.portforward(&pod, &[names::STREAMER_PORT]).await {
+        Ok(forward) => forward,
+        Err(error) => return Err(meant(error)).with_context(forwarded),
+    };
     let Some(stream) = forward.take_stream(names::STREAMER_PORT) else { bail!("{}: no stream", forwarded()) };
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let talking = tokio::spawn(connection);
@@ -39,4 +42,17 @@ async fn forwarded(cluster: &Cluster, name: &str, method: Method, path: &str) ->
     let body = answer.into_body().collect().await.with_context(|| format!("{path} of pod {pod}"))?.to_bytes();
     talking.abort();
     Ok((status, String::from_utf8_lossy(&body).into_owned()))
+}
+
+/// What a refusal of a port-forward means: it comes without the server's words.
+fn meant(error: kube::Error) -> anyhow::Error {
+    let kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(status)) = error else {
+        return error.into();
+    };
+    match status {
+        StatusCode::NOT_FOUND => anyhow!("there is no such pod"),
+        StatusCode::FORBIDDEN => anyhow!("you may not: it takes get and create on pods/portforward"),
+        StatusCode::BAD_REQUEST => anyhow!("the pod does not run"),
+        other => anyhow!("the API server answers {other}"),
+    }
 }
