@@ -11,6 +11,7 @@ use std::{
 };
 
 use marketstream_proto::{
+    TickMessage,
     framing::{FrameError, Reader},
     layout::SECONDS_PER_HOUR,
 };
@@ -29,6 +30,11 @@ use crate::{
 const FOUND: &str = ".marketstream/damage.json";
 /// Where damaged files are kept as they were found.
 const QUARANTINE: &str = ".marketstream/quarantine/recordings";
+
+/// Ticks in a row that show where a recording goes on behind what cannot be read.
+const SURE: usize = 4;
+/// How far that is looked for, bytes.
+const LOOK_AHEAD: u64 = 256 * 1024;
 
 /// Ticks that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,30 +132,58 @@ fn put_aside(data_dir: &Path, path: &Path) -> io::Result<std::path::PathBuf> {
 /// The stretches of whole, good records, and what is missing between them.
 fn examine(stream: Recorded, hour: i64, recording: &Recording) -> io::Result<(Vec<Range<u64>>, Vec<Damage>)> {
     let bad = sums::bad_blocks(&recording.path, recording.bytes)?;
-    let mut reader = Reader::new(BufReader::new(File::open(&recording.path)?.take(recording.bytes)));
+    let ours = |tick: &TickMessage| {
+        (tick.cid, tick.tt.as_str()) == (stream.con_id, stream.kind.as_str())
+            && (hour..hour + SECONDS_PER_HOUR).contains(&second(tick))
+    };
     let (mut good, mut damage) = (Vec::<Range<u64>>::new(), Vec::new());
     let (mut last, mut missing) = (hour, None);
-    loop {
-        let at = reader.offset();
-        let Some(record) = reader.next() else { break };
-        let end = reader.offset();
-        match record {
-            Ok(tick) if !bad.iter().any(|block| block.start < end && at < block.end) => {
-                let second = second(&tick);
-                damage.extend(missing.take().map(|after| Damage { stream, after, before: second.max(after) }));
-                last = second;
-                match good.last_mut().filter(|range| range.end == at) {
-                    Some(range) => range.end = end,
-                    None => good.push(at..end),
+    let mut begin = Some(0);
+    while let Some(from) = begin.take() {
+        let mut content = File::open(&recording.path)?;
+        content.seek(SeekFrom::Start(from))?;
+        let mut reader = Reader::new(BufReader::new(content.take(recording.bytes - from)));
+        loop {
+            let at = from + reader.offset();
+            let Some(record) = reader.next() else { break };
+            let end = from + reader.offset();
+            match record {
+                Ok(tick) if ours(&tick) && !bad.iter().any(|block| block.start < end && at < block.end) => {
+                    let second = second(&tick);
+                    damage.extend(missing.take().map(|after| Damage { stream, after, before: second.max(after) }));
+                    last = second;
+                    match good.last_mut().filter(|range| range.end == at) {
+                        Some(range) => range.end = end,
+                        None => good.push(at..end),
+                    }
                 }
-            }
-            Err(FrameError::Io { source, .. }) => return Err(source),
-            // Where the next record begins after a length that cannot be true, nobody can say.
-            Ok(_) | Err(FrameError::Decode { .. } | FrameError::Incomplete { .. } | FrameError::Length { .. }) => {
-                missing.get_or_insert(last);
+                Err(FrameError::Io { source, .. }) => return Err(source),
+                Ok(tick) if ours(&tick) => _ = missing.get_or_insert(last),
+                // Its length may be wrong as well.
+                Ok(_) | Err(FrameError::Decode { .. } | FrameError::Incomplete { .. } | FrameError::Length { .. }) => {
+                    missing.get_or_insert(last);
+                    begin = goes_on(recording, at + 1, ours)?;
+                    break;
+                }
             }
         }
     }
     damage.extend(missing.map(|after| Damage { stream, after, before: (hour + SECONDS_PER_HOUR - 1).max(after) }));
     Ok((good, damage))
+}
+
+/// Where records begin again from a byte on: several ticks that are `ours` in a row, or all to the end.
+fn goes_on(recording: &Recording, from: u64, ours: impl Fn(&TickMessage) -> bool) -> io::Result<Option<u64>> {
+    let ahead = recording.bytes.saturating_sub(from).min(LOOK_AHEAD);
+    let mut window = Vec::new();
+    let mut content = File::open(&recording.path)?;
+    content.seek(SeekFrom::Start(from))?;
+    content.take(ahead).read_to_end(&mut window)?;
+    let to_the_end = from + ahead == recording.bytes;
+    let sure = |at: &usize| {
+        let mut reader = Reader::new(&window[*at..]);
+        let ticks = reader.by_ref().take(SURE).take_while(|tick| tick.as_ref().is_ok_and(&ours)).count();
+        ticks == SURE || (ticks > 0 && to_the_end && at + reader.offset() as usize == window.len())
+    };
+    Ok((0..window.len()).find(sure).map(|at| from + at as u64))
 }

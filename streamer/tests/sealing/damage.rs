@@ -83,15 +83,26 @@ fn a_changed_block_is_put_aside_and_becomes_a_gap() {
 }
 
 #[test]
-fn what_stands_behind_a_broken_length_is_a_gap_to_the_end_of_the_hour() {
-    let mut data = Data::new();
-    let (path, begins) = recorded(&mut data);
-    fs::remove_file(marketstream_streamer::sums::path_of(&path)).unwrap();
-    let mut content = fs::read(&path).unwrap();
-    content[begins[2_000] as usize] = 0xff;
-    fs::write(&path, content).unwrap();
-    assert_eq!(data.seal(START + HOUR + 200).rows, 2_000);
-    assert!(read(&path) == data.ticks[..2_000]);
-    let after = second(&data.ticks[1_999]);
-    assert_eq!(damage::found(data.path()).unwrap(), [Damage { stream: STREAM, after, before: START + HOUR - 1 }]);
+fn behind_what_cannot_be_read_the_recording_goes_on() {
+    const HIT: usize = 2_000;
+    // Lengths that cannot be, that are too long, that end within the record, and a stretch of nothing.
+    for broken in [&[0xff][..], &[0, 0, 1], &[0, 0, 0, 9], &[0; 5_000], &[7; 5_000]] {
+        for hit in [HIT, TICKS as usize - 2] {
+            let mut data = Data::new();
+            let (path, begins) = recorded(&mut data);
+            fs::remove_file(marketstream_streamer::sums::path_of(&path)).unwrap();
+            let mut content = fs::read(&path).unwrap();
+            let at = begins[hit] as usize;
+            let end = (at + broken.len()).min(content.len());
+            content[at..end].copy_from_slice(&broken[..end - at]);
+            fs::write(&path, content).unwrap();
+            let next = begins.iter().position(|begin| *begin as usize >= end).unwrap();
+            data.seal(START + HOUR + 200);
+            let good = [&data.ticks[..hit], &data.ticks[next..]].concat();
+            assert!(read(&path) == good, "{} and not {}", read(&path).len(), good.len());
+            let before = data.ticks.get(next).map_or(START + HOUR - 1, second);
+            let found = Damage { stream: STREAM, after: second(&data.ticks[hit - 1]), before };
+            assert_eq!(damage::found(data.path()).unwrap(), [found]);
+        }
+    }
 }

@@ -176,6 +176,35 @@ fn whoever_reads_a_sealed_hour_reads_on_while_its_files_are_replaced() {
     );
 }
 
+#[test]
+fn a_deletion_that_was_cut_short_and_fills_that_follow_it_hide_and_double_nothing() {
+    let parts = [Part::Live, Part::Backfill];
+    // What is left when the process ends in between: the live file goes first.
+    for (gone, fill) in
+        [(&parts[..0], 1), (&parts[..1], 0), (&parts[..1], 10), (&parts[..], 0), (&parts[..], 10), (&parts[..], 200)]
+    {
+        let mut data = recorded();
+        data.seal(START + 4 * HOUR + 200);
+        for part in gone {
+            fs::remove_file(data.path().join(hour_file(TickKind::Last, 1).path_of(*part).unwrap())).unwrap();
+        }
+        data.fill(TickKind::Last, START + HOUR + 3_000, START + HOUR + 3_100, fill, 1.0);
+        let mut stored = Stored::open(data.path(), hour_file(TickKind::Last, 1), &PARTS).unwrap();
+        let mut found = Vec::new();
+        while let Some(piece) = stored.piece(|_| true).unwrap() {
+            found.extend(piece);
+        }
+        // A recording that has begun anew counts anew.
+        let plain = |tick: &TickMessage| TickMessage { sequence: 0, ..tick.clone() };
+        let of_hour = |tick: &&TickMessage| tick.tt == "last" && hour_of(tick) == START + HOUR;
+        let (live, fetched): (Vec<&TickMessage>, Vec<_>) =
+            data.ticks.iter().filter(of_hour).partition(|tick| Data::part_of(tick) == Part::Live);
+        let expected: Vec<TickMessage> = live.into_iter().chain(fetched).map(plain).collect();
+        let found: Vec<TickMessage> = found.iter().map(plain).collect();
+        assert!(found == expected, "{gone:?} gone, {fill} fetched: {} and not {}", found.len(), expected.len());
+    }
+}
+
 fn hour_of(tick: &TickMessage) -> i64 {
     let second = tick.ts / 1_000_000;
     second - second.rem_euclid(HOUR)
