@@ -253,8 +253,8 @@ pub struct Counters {
     pub probe_micros: AtomicU64,
     /// This machine's clock against IBKR's.
     pub drift: Drift,
-    /// When the last notice came, in monotonic microseconds.
-    pub notice_mono: AtomicU64,
+    /// When the gateway last said anything but a tick, in monotonic microseconds.
+    heard_mono: AtomicU64,
     /// Frames that the client library dropped because a subscription did not keep up.
     pub lagged: AtomicU64,
     notices: Mutex<std::collections::BTreeMap<i32, u64>>,
@@ -266,6 +266,17 @@ const MAX_NOTICE_CODES: usize = 200;
 pub const OTHER_CODES: i32 = i32::MIN;
 
 impl Counters {
+    /// The gateway has said something that is no tick.
+    pub fn heard(&self, now: Duration) {
+        self.heard_mono.store(u64::try_from(now.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// When it last did, on the monotonic clock.
+    #[must_use]
+    pub fn last_heard(&self) -> Duration {
+        Duration::from_micros(self.heard_mono.load(Ordering::Relaxed))
+    }
+
     /// Counts a notice or an error by its code.
     pub fn notice(&self, code: i32) {
         let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);

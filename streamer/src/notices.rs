@@ -23,7 +23,8 @@ pub enum Demand {
     None,
     /// IBKR lost all requests (1101): ask for every stream again.
     ResubscribeAll,
-    /// A farm or the link is back, and is said to have kept all requests. Often it has not: look whether ticks come.
+    /// A farm of market data or the link is back, and is said to have kept all requests. Often it has not: look whether
+    /// ticks come.
     Verify,
 }
 
@@ -60,7 +61,9 @@ impl Link {
         let before = self.farms.get(name).map(|(_, state, since)| (usable(*state), *since));
         let since = before.filter(|(was, _)| *was == usable(state)).map_or(now, |(_, since)| since);
         self.farms.insert(name.to_owned(), (kind, state, since));
-        let restored = state == FarmState::Ok && before.is_some_and(|(was, _)| !was);
+        // No tick comes from the others.
+        let carries = kind == FarmKind::MarketData;
+        let restored = carries && state == FarmState::Ok && before.is_some_and(|(was, _)| !was);
         if restored { Demand::Verify } else { Demand::None }
     }
 
@@ -171,6 +174,8 @@ mod tests {
         assert_eq!(notice(2104, "Market data farm connection is OK:usfarm.nj", 8), Demand::None);
         assert_eq!(notice(2103, "Market data farm connection is broken:cashfarm", 9), Demand::None);
         assert_eq!(notice(2104, "Market data farm connection is OK:cashfarm", 10), Demand::Verify);
+        notice(2105, "HMDS data farm connection is broken:euhmds", 10);
+        assert_eq!(notice(2106, "HMDS data farm connection is OK:euhmds", 10), Demand::None);
         notice(2104, "no name", 11);
         notice(354, "not a farm:x", 12);
         let farms = link.farms(T(20));
@@ -180,6 +185,7 @@ mod tests {
         let expected = [
             ("cashfarm", MarketData, FarmState::Ok, 10.0),
             ("eufarm", MarketData, FarmState::Connecting, 16.0),
+            ("euhmds", History, FarmState::Ok, 10.0),
             ("secdefnj", Definitions, FarmState::Broken, 13.0),
             ("usfarm.nj", MarketData, FarmState::Ok, 19.0),
             // It has been down since it broke, though it is connecting now.

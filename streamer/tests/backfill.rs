@@ -1,5 +1,5 @@
-//! Gaps beyond a single fault of the gateway (see `backfill_faults.rs`): restarts, histories that are not exact, breaks of
-//! the session, and what cannot or must not be fetched.
+//! Gaps beyond a single fault of the gateway (see `backfill_faults`): restarts, breaks of the session, and what cannot or
+//! must not be fetched.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -8,19 +8,16 @@ mod common;
 use std::time::Duration;
 
 use common::*;
-use ib_gateway_sim::history::{HistoryConfig, Mode};
 use jiff::{ToSpan, Zoned, civil::Weekday};
 use marketstream_crds::{GapCounts, StreamerStatus, TickType};
-use marketstream_proto::TickKind;
 use marketstream_streamer::{
     backfill::{
         budget::SPACING,
         ledger::{Gap, GapCause, GapState},
-        work::MARGIN,
     },
     engine,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// The simulator's front MNQ, on whatever day.
 const MNQ: i32 = 711_280_073;
@@ -67,77 +64,6 @@ async fn a_restart_of_the_process_is_filled() {
     assert!(verdict.total.stored > 0 && verdict.complete(), "{verdict:#?}\n{gaps:#?}");
 }
 
-/// Common ticks in all ticks of these seconds, as the simulator knows what its history altered.
-async fn true_agreement(gateway: &Gateway, gap: &Gap, what: &str) -> f64 {
-    let (after, before) = (gap.after.unwrap(), gap.before.unwrap());
-    let (mut common, mut all) = (0, 0);
-    // The outermost seconds only show that recording went on beyond them.
-    for (from, to) in [(after - MARGIN + 1, after), (before + 1, before + MARGIN)] {
-        let path = format!("/history/truth?con_id={SIM1}&what={what}&from={from}&to={to}");
-        for second in gateway.lines(&path).await {
-            let count = |name: &str| second[name].as_u64().unwrap();
-            common += count("equal");
-            all += count("live") + count("answered") - count("equal");
-        }
-    }
-    f64::from(u32::try_from(common).unwrap()) / f64::from(u32::try_from(all).unwrap())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_realistic_history_touches_nothing_but_the_gap_and_is_called_approximate() {
-    // As filtered, conflated and shifted as the original's; when it is asked makes no difference, so that the truth can
-    // be asked for later.
-    let history = HistoryConfig { mode: Mode::Realistic, late: false, settle: false, ..HistoryConfig::default() };
-    let gateway = Gateway::start_with(|config| config.history = history).await;
-    let data = tempfile::tempdir().unwrap();
-    let streamer = Streamer::start(data.path());
-    streamer.apply(&spec(json!([sim1(&["Last", "BidAsk"])]), &[gateway.port()]));
-    streamer.until_flowing().await;
-    let from = now_s() + 1;
-    until("the margin was recorded", async || now_s() > from + MARGIN + 1).await;
-    gateway.begin(json!({"kind": "refuse"})).await;
-    gateway.close_sockets().await;
-    streamer.until("the session is down", |status| status.socket.down_seconds > 3.0).await;
-    gateway.end_faults().await;
-    streamer.until_flowing().await;
-    let live = lines(data.path());
-    streamer.until_within(FILLED, "every gap is settled", settled).await;
-    let (gaps, to) = (streamer.gaps(), now_s() - 1);
-    streamer.stop().await;
-
-    let stored = lines(data.path());
-    assert!(live.iter().all(|tick| stored.contains(tick)), "a live tick changed");
-    assert_eq!(gaps.len(), 2, "{gaps:#?}");
-    for gap in &gaps {
-        let (what, tick) = if gap.stream.kind == TickKind::Last { ("TRADES", "Last") } else { ("BID_ASK", "BidAsk") };
-        let (after, before) = (gap.after.unwrap(), gap.before.unwrap());
-        let (found, truth) = (gap.agreement.unwrap(), true_agreement(&gateway, gap, what).await);
-        assert!((found - truth).abs() < 1e-9, "{tick}: {found} and not {truth}");
-        let exact = truth >= 1.0;
-        assert_eq!(gap.state, if exact { GapState::Filled } else { GapState::Approximate }, "{gap:#?}");
-        assert!(!exact || tick == "Last", "conflated quotes are exact, so nothing is proven: {gap:#?}");
-        // Inside: the history as it is. At the edges: at least what came live.
-        let path = format!("/history/truth?con_id={SIM1}&what={what}&from={}&to={before}", after + 1);
-        for second in gateway.lines(&path).await {
-            let of_second = |line: &&Value| line["tick"] == tick && line["time_s"] == second["second"];
-            assert_eq!(
-                stored.iter().filter(of_second).count() as u64,
-                second["answered"].as_u64().unwrap(),
-                "{second}"
-            );
-        }
-        for (from, to) in [(from, after), (before + 1, to)] {
-            let verdict = gateway.judge(data.path(), from, to).await;
-            let stream = verdict.streams.iter().find(|stream| stream.tick.name() == tick).unwrap();
-            let (counts, known) = (stream.counts, stream.counts.stored > 0);
-            assert!(
-                known && counts.doubled + counts.altered + counts.unknown + counts.missing_of_generated == 0,
-                "{stream:#?}"
-            );
-        }
-    }
-}
-
 fn request(contract: &str, tick: TickType, from: i64, to: i64) -> engine::Request {
     engine::Request { contract: contract.to_owned(), tick, seconds: from..=to - 1 }
 }
@@ -154,17 +80,24 @@ async fn a_restart_in_the_middle_goes_on_within_the_budget_and_doubles_nothing()
     let (from, to) = (now_s() - 3_600, now_s() - 2_400);
     streamer.request(request("sim1", TickType::BidAsk, from, to));
     let asked = async || gateway.requests("history").await;
-    until("some of it was asked for", async || asked().await.len() >= 3).await;
+    let known = |streamer: &Streamer| {
+        let asked = |gap: &&Gap| gap.cause == GapCause::Requested;
+        streamer.gaps().iter().find(asked).and_then(|gap| gap.progress).map_or(from, |progress| progress.through)
+    };
+    until("some of it was fetched", async || known(&streamer) > from).await;
     streamer.stop().await;
     let before = asked().await.len();
 
     let streamer = Streamer::start(data.path());
+    assert!(known(&streamer) > from, "what was fetched is not asked for again");
     streamer.apply(&spec);
     let status = streamer.until_within(FILLED, "every gap is settled", settled).await;
+    let added: u64 = streamer.gaps().iter().filter(|gap| gap.cause == GapCause::Requested).map(|gap| gap.added).sum();
     streamer.stop().await;
     assert_eq!(status.gaps.unwrap().unfillable, 0);
     let verdict = gateway.judge(data.path(), from, to).await;
     assert!(verdict.total.stored > 1_000 && verdict.complete(), "{verdict:#?}");
+    assert_eq!(added, verdict.total.stored, "the ticks of both processes");
     let asked = asked().await;
     assert!(asked.len() > before, "all was asked for before the restart, so nothing is proven");
     // All of this lies within ten minutes, and quotes count twice.

@@ -5,9 +5,10 @@ use std::ops::RangeInclusive;
 use marketstream_proto::{TickKind, layout::HourFile};
 use serde::{Deserialize, Serialize};
 
+use super::merge::Compared;
 use crate::seal::damage::Damage;
 
-/// Gaps that are kept; the oldest settled ones go first.
+/// Gaps that are kept; the oldest settled ones go first. With more than one for each stream none that waits is forgotten.
 pub const MAX_GAPS: usize = 2_000;
 
 /// Attempts before a gap is given up.
@@ -110,6 +111,9 @@ pub struct Gap {
     pub added: u64,
     /// Agreement of history with the seconds beside the gap, 0 to 1.
     pub agreement: Option<f64>,
+    /// How far history was fetched already, while it is not at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
     /// Why it is not, or not exactly, filled.
     pub reason: Option<String>,
 }
@@ -130,6 +134,16 @@ impl Gap {
             && self.before.is_none_or(|before| before >= from)
     }
 
+    /// History lags, so its last second may not have been whole: it is asked for again. What lies before the gap is only
+    /// compared, and once.
+    fn step_back(&mut self) {
+        if let (Some(progress), Some(after)) = (&mut self.progress, self.after)
+            && let Some(newest) = progress.newest.filter(|newest| *newest >= after)
+        {
+            progress.through = progress.through.min(newest - 1);
+        }
+    }
+
     /// The seconds that history may add to; `None` while an end is not known.
     #[must_use]
     pub fn range(&self) -> Option<RangeInclusive<i64>> {
@@ -137,12 +151,31 @@ impl Gap {
     }
 }
 
+/// How far history was fetched: the next attempt goes on from there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The last second that was answered, since 1970.
+    pub through: i64,
+    /// The second of the newest tick that history had.
+    pub newest: Option<i64>,
+    /// What was compared on the way.
+    #[serde(flatten)]
+    pub compared: Compared,
+}
+
 /// What came of an attempt to fill a gap.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
+    /// One answer of history was stored, and there is more to ask.
+    Partly {
+        /// Ticks that were added.
+        added: u64,
+        /// How far it is now.
+        progress: Progress,
+    },
     /// History was fetched to the end.
     Fetched {
-        /// Ticks that were added.
+        /// Ticks that were added, those of earlier answers not included.
         added: u64,
         /// See [`Gap::agreement`].
         agreement: Option<f64>,
@@ -296,8 +329,7 @@ impl Ledger {
         self.next_id += 1;
         let id = self.next_id;
         let contract = contract.to_owned();
-        let (attempts, added, agreement, reason) = (0, 0, None, None);
-        let failed_ms = None;
+        let (attempts, failed_ms, added, agreement, progress, reason) = (0, None, 0, None, None, None);
         let gap = Gap {
             id,
             contract,
@@ -311,15 +343,31 @@ impl Ledger {
             failed_ms,
             added,
             agreement,
+            progress,
             reason,
         };
         self.gaps.push(gap);
         while self.gaps.len() > MAX_GAPS {
-            let settled = |gap: &Gap| !matches!(gap.state, GapState::Open | GapState::Pending);
-            let oldest = self.gaps.iter().position(settled).unwrap_or(0);
-            self.gaps.remove(oldest);
+            self.make_room();
         }
         id
+    }
+
+    /// The oldest settled gap goes. When all wait, the oldest one becomes part of the next of its stream: no loss is
+    /// forgotten, though good seconds lie between the two.
+    fn make_room(&mut self) {
+        let settled = |gap: &Gap| !matches!(gap.state, GapState::Open | GapState::Pending);
+        let next = |at: usize| (at + 1..self.gaps.len()).find(|next| self.gaps[*next].stream == self.gaps[at].stream);
+        if let Some(at) = self.gaps.iter().position(settled) {
+            self.gaps.remove(at);
+        } else if let Some((at, next)) = (0..self.gaps.len()).find_map(|at| Some((at, next(at)?))) {
+            let after = self.gaps[at].after.or(self.gaps[at].before);
+            self.gaps[next].after = after.or(self.gaps[next].after);
+            self.gaps[next].progress = None;
+            self.gaps.remove(at);
+        } else {
+            self.gaps.remove(0);
+        }
     }
 
     /// Which gap to fill next: closed for `lag_ms` (history lags), trades before quotes, the newest first.
@@ -333,6 +381,16 @@ impl Ledger {
     #[must_use]
     pub fn ripens_ms(&self, lag_ms: i64) -> Option<i64> {
         self.gaps.iter().filter_map(|gap| gap.ripe_ms(lag_ms)).min()
+    }
+
+    /// The seconds in which ticks of this gap's stream were lost otherwise, as far as they are known: what was recorded
+    /// there cannot be compared with history. What a person asked for need not have been lost.
+    #[must_use]
+    pub fn beside(&self, gap: &Gap) -> Vec<RangeInclusive<i64>> {
+        let others = self.gaps.iter().filter(|other| other.stream == gap.stream && other.id != gap.id);
+        let lost = others.filter(|other| other.cause != GapCause::Requested);
+        let seconds = |other: &Gap| Some(other.after.or(other.before)?..=other.before.unwrap_or(i64::MAX));
+        lost.filter_map(seconds).collect()
     }
 
     /// Where a gap begins was looked up.
@@ -350,8 +408,17 @@ impl Ledger {
             Outcome::Beginning => {
                 self.gaps.remove(at);
             }
+            Outcome::Partly { added, progress } => {
+                gap.added += added;
+                // Only failures without progress count, and wait for longer each time.
+                if progress.newest > gap.progress.and_then(|before| before.newest) {
+                    (gap.attempts, gap.failed_ms, gap.reason) = (0, None, None);
+                }
+                gap.progress = Some(progress);
+            }
             Outcome::Fetched { added, agreement } => {
                 gap.added += added;
+                gap.progress = None;
                 gap.agreement = agreement;
                 let exact = agreement.is_some_and(|agreement| agreement >= 1.0) && gap.stream.kind != TickKind::AllLast;
                 gap.state = if exact { GapState::Filled } else { GapState::Approximate };
@@ -365,6 +432,7 @@ impl Ledger {
                 gap.attempts += 1;
                 gap.failed_ms = Some(now_ms);
                 gap.reason = Some(reason);
+                gap.step_back();
                 if gap.attempts >= MAX_ATTEMPTS {
                     gap.state = GapState::Unfillable;
                 }

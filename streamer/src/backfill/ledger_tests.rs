@@ -120,6 +120,58 @@ fn it_is_bounded_and_reads_back() {
 }
 
 #[test]
+fn no_loss_is_forgotten_when_too_many_gaps_wait() {
+    let mut ledger = Ledger::default();
+    ledger.open("a", QUOTES, Some(5), GapCause::SessionLost);
+    ledger.close(QUOTES, 6, 0);
+    for number in 0..MAX_GAPS as i64 {
+        ledger.open("a", TRADES, Some(10 * number), GapCause::SessionLost);
+        ledger.close(TRADES, 10 * number + 1, 0);
+    }
+    assert_eq!(ledger.gaps().len(), MAX_GAPS);
+    let ranges: Vec<_> = ledger.gaps()[..3].iter().map(|gap| gap.range().unwrap()).collect();
+    assert_eq!(ranges, [5..=6, 0..=11, 20..=21], "the only gap of a stream stays as it is");
+}
+
+#[test]
+fn a_long_gap_goes_on_where_it_was_and_only_failures_without_progress_count() {
+    let mut ledger = pending(&[(TRADES, 100)]);
+    let progress = |through, newest| Progress { through, newest, compared: Compared { common: 1, all: 2 } };
+    let failed = || Outcome::Failed("no answer".into());
+    let partly = |progress| Outcome::Partly { added: 2, progress };
+    ledger.settle(1, failed(), 0);
+    ledger.settle(1, partly(progress(95, Some(95))), 0);
+    let gap = |ledger: &Ledger| ledger.gaps()[0].clone();
+    assert_eq!((gap(&ledger).attempts, gap(&ledger).added, gap(&ledger).state), (0, 2, GapState::Pending));
+    assert!(ledger.next(100_000 + LAG, LAG).is_some(), "at once");
+    // The last second may not have been whole: once more from there.
+    ledger.settle(1, failed(), 0);
+    assert_eq!(gap(&ledger).progress, Some(progress(94, Some(95))));
+    // It brings nothing new: then it does not begin to count anew.
+    ledger.settle(1, partly(progress(95, Some(95))), 0);
+    ledger.settle(1, failed(), 0);
+    assert_eq!(gap(&ledger).attempts, 2);
+    // What lies before the gap is compared once.
+    let mut ledger = pending(&[(TRADES, 100)]);
+    ledger.settle(1, partly(progress(85, Some(85))), 0);
+    ledger.settle(1, failed(), 0);
+    assert_eq!(gap(&ledger).progress, Some(progress(85, Some(85))));
+    ledger.settle(1, fetched(Some(1.0)), 0);
+    assert_eq!((gap(&ledger).progress, gap(&ledger).added), (None, 5));
+}
+
+#[test]
+fn what_else_was_lost_of_a_stream_is_known_of_a_gap() {
+    let mut ledger = pending(&[(TRADES, 100), (QUOTES, 100), (TRADES, 120)]);
+    ledger.open("a", TRADES, None, GapCause::ProcessStart);
+    ledger.close(TRADES, 140, 0);
+    ledger.request("a", TRADES, 0..=999, 0);
+    ledger.open("a", TRADES, Some(150), GapCause::SessionLost);
+    let first = ledger.gaps()[0].clone();
+    assert_eq!(ledger.beside(&first), [110..=120, 140..=140, 150..=i64::MAX]);
+}
+
+#[test]
 fn what_was_in_memory_only_is_a_gap_when_the_process_is_gone() {
     let mut ledger = Ledger::default();
     let in_memory = |stream, from| Unwritten { contract: "a".to_owned(), stream, from };

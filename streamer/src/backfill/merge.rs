@@ -5,18 +5,36 @@
 //! nothing is doubled. No other second is touched. Seconds beside the gap that were recorded without a fault show how
 //! far history can be trusted for this contract and kind: IBKR filters and conflates it.
 
-use std::{collections::HashMap, ops::RangeInclusive};
+use std::{
+    collections::HashMap,
+    ops::{AddAssign, RangeInclusive},
+};
 
 use marketstream_proto::{Source, TickMessage, layout::MICROS_PER_SECOND};
+use serde::{Deserialize, Serialize};
 
-/// What history adds to a gap.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Merge {
-    /// Ticks to store, in the order of history.
-    pub add: Vec<TickMessage>,
-    /// Share of ticks that files and history have in common, in the known-good seconds: 1 is exact. `None` when there
-    /// is no tick in them on either side.
-    pub agreement: Option<f64>,
+/// Ticks of files and of history, side by side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compared {
+    /// Both have them.
+    pub common: u64,
+    /// One of the two has them, or both.
+    pub all: u64,
+}
+
+impl Compared {
+    /// The share that both have: 1 is exact. `None` when there is none at all.
+    #[must_use]
+    pub fn agreement(self) -> Option<f64> {
+        (self.all > 0).then(|| self.common as f64 / self.all as f64)
+    }
+}
+
+impl AddAssign for Compared {
+    fn add_assign(&mut self, other: Self) {
+        self.common += other.common;
+        self.all += other.all;
+    }
 }
 
 /// Everything of a tick but when it was received and counted.
@@ -56,10 +74,10 @@ fn count(ticks: &[TickMessage], wanted: impl Fn(i64) -> bool) -> HashMap<Key, us
     counts
 }
 
-/// Merges `history` into the seconds of `gap`. `stored` is all that the files have of the gap and of the `margin`
-/// seconds around it, in which history must be asked for, too.
+/// The ticks of `history` that are to be stored in the seconds of `gap`, in their order. `stored` is all that the files
+/// have of these seconds.
 #[must_use]
-pub fn merge(gap: &RangeInclusive<i64>, margin: i64, stored: &[TickMessage], history: &[TickMessage]) -> Merge {
+pub fn missing(gap: &RangeInclusive<i64>, stored: &[TickMessage], history: &[TickMessage]) -> Vec<TickMessage> {
     let mut known = count(stored, |second| gap.contains(&second));
     let mut add = Vec::new();
     for tick in history.iter().filter(|tick| gap.contains(&second(tick))) {
@@ -68,20 +86,27 @@ pub fn merge(gap: &RangeInclusive<i64>, margin: i64, stored: &[TickMessage], his
             None => add.push(TickMessage { source: Source::Backfill.into(), ..tick.clone() }),
         }
     }
-    Merge { add, agreement: agreement(gap, margin, stored, history) }
+    add
 }
 
-fn agreement(gap: &RangeInclusive<i64>, margin: i64, stored: &[TickMessage], history: &[TickMessage]) -> Option<f64> {
-    // Recording may have begun or ended within the margin: only what lies between recorded ticks counts.
-    let seconds = || stored.iter().map(second);
+/// The seconds beside `gap`, at most `margin` on each side, between the first and the last that was recorded there:
+/// recording may have begun or ended within the margin. `live` is what was recorded around the gap.
+#[must_use]
+pub fn between(gap: &RangeInclusive<i64>, margin: i64, live: &[TickMessage]) -> RangeInclusive<i64> {
+    let seconds = || live.iter().map(second);
     let from =
         seconds().filter(|at| *at >= gap.start() - margin && at < gap.start()).min().map_or(*gap.start(), |at| at + 1);
     let to = seconds().filter(|at| *at <= gap.end() + margin && at > gap.end()).max().map_or(*gap.end(), |at| at - 1);
-    let good = |second: i64| (from..=to).contains(&second) && !gap.contains(&second);
-    let (ours, theirs) = (count(stored, good), count(history, good));
+    from..=to
+}
+
+/// Compares what was recorded with the history, in the `good` seconds.
+#[must_use]
+pub fn compare(live: &[TickMessage], history: &[TickMessage], good: impl Fn(i64) -> bool) -> Compared {
+    let (ours, theirs) = (count(live, &good), count(history, &good));
     let common: usize = ours.iter().map(|(key, ours)| (*ours).min(theirs.get(key).copied().unwrap_or(0))).sum();
     let all = ours.values().sum::<usize>() + theirs.values().sum::<usize>() - common;
-    (all > 0).then(|| common as f64 / all as f64)
+    Compared { common: common as u64, all: all as u64 }
 }
 
 #[cfg(test)]
@@ -118,28 +143,33 @@ mod tests {
             tick(13, 7.0),
             tick(14, 8.0),
         ];
-        let merged = merge(&(10..=13), 10, &stored, &history);
-        assert_eq!(prices(&merged.add), [(10, 2.0), (10, 3.0), (11, 4.0), (13, 6.0)]);
-        assert!(merged.add.iter().all(|tick| tick.source() == Source::Backfill));
-        assert_eq!(merged.agreement, Some(1.0));
+        let add = missing(&(10..=13), &stored, &history);
+        assert_eq!(prices(&add), [(10, 2.0), (10, 3.0), (11, 4.0), (13, 6.0)]);
+        assert!(add.iter().all(|tick| tick.source() == Source::Backfill));
     }
 
     #[test]
     fn filling_again_adds_nothing() {
         let history = [tick(10, 1.0), tick(11, 2.0), tick(11, 2.0)];
-        let first = merge(&(10..=12), 10, &[], &history);
-        assert_eq!(first.add.len(), 3);
-        assert_eq!(merge(&(10..=12), 10, &first.add, &history).add, []);
+        let first = missing(&(10..=12), &[], &history);
+        assert_eq!(first.len(), 3);
+        assert_eq!(missing(&(10..=12), &first, &history), []);
     }
 
     #[test]
     fn agreement_is_the_common_share_of_the_known_good_seconds() {
         let stored = [tick(7, 1.0), tick(8, 1.0), tick(8, 2.0), tick(9, 3.0), tick(30, 9.0)];
         let history = [tick(5, 1.0), tick(7, 9.0), tick(8, 1.0), tick(9, 3.0), tick(9, 4.0), tick(30, 5.0)];
-        // 8/1 and 9/3 are common; 8/2 is ours alone, 9/4 theirs alone; second 30 is out of the margin, and recording
-        // began in the course of second 7.
-        assert_eq!(merge(&(10..=12), 10, &stored, &history).agreement, Some(0.5));
-        assert_eq!(merge(&(10..=12), 1, &[], &[]).agreement, None);
+        // Recording began in the course of second 7, and second 30 is out of the margin.
+        let good = between(&(10..=12), 10, &stored);
+        assert_eq!(good, 8..=12);
+        // 8/1 and 9/3 are common; 8/2 is ours alone, 9/4 theirs alone.
+        let mut compared = compare(&stored, &history, |second| second < 10 && good.contains(&second));
+        assert_eq!((compared, compared.agreement()), (Compared { common: 2, all: 4 }, Some(0.5)));
+        compared += Compared { common: 4, all: 4 };
+        assert_eq!(compared.agreement(), Some(0.75));
+        assert_eq!(between(&(10..=12), 1, &[]), 10..=12);
+        assert_eq!(compare(&[], &[], |_| true).agreement(), None);
     }
 
     fn ticks() -> impl Strategy<Value = Vec<TickMessage>> {
@@ -152,8 +182,8 @@ mod tests {
         #[test]
         fn nothing_is_doubled_and_nothing_is_left_out(stored in ticks(), history in ticks(), from in 0_i64..20, length in 0_i64..10) {
             let gap = from..=(from + length);
-            let merged = merge(&gap, 3, &stored, &history);
-            let both: Vec<TickMessage> = stored.iter().chain(&merged.add).cloned().collect();
+            let add = missing(&gap, &stored, &history);
+            let both: Vec<TickMessage> = stored.iter().chain(&add).cloned().collect();
             for at in 0..20 {
                 for price in 0..4 {
                     let count = |ticks: &[TickMessage]| {

@@ -5,6 +5,7 @@ use std::{
     io::{self, BufReader, Write},
     ops::RangeInclusive,
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use marketstream_proto::{
@@ -18,7 +19,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{
     budget::Kept,
     ledger::{Ledger, Recorded},
-    merge::second,
+    merge::{missing, second},
 };
 use crate::{disk, sums::Sums};
 
@@ -27,13 +28,17 @@ const BUDGET: &str = ".marketstream/history-requests.json";
 
 /// The data directory.
 #[derive(Debug, Clone)]
-pub struct Files(PathBuf);
+pub struct Files {
+    data_dir: PathBuf,
+    /// Held by whoever adds: an attempt that was given up may still be at the disk when the next one gets there.
+    adding: Arc<Mutex<()>>,
+}
 
 impl Files {
     /// Below this directory.
     #[must_use]
     pub fn new(data_dir: &Path) -> Self {
-        Self(data_dir.to_owned())
+        Self { data_dir: data_dir.to_owned(), adding: Arc::default() }
     }
 
     /// Everything that is stored of these seconds, live and fetched.
@@ -91,7 +96,20 @@ impl Files {
 
     fn path(&self, stream: Recorded, hour: i64, part: Part) -> io::Result<PathBuf> {
         let file = HourFile { hour, con_id: stream.con_id, kind: stream.kind };
-        Ok(self.0.join(file.path_of(part).map_err(io::Error::other)?))
+        Ok(self.data_dir.join(file.path_of(part).map_err(io::Error::other)?))
+    }
+
+    /// Adds what is [`missing`] in the seconds of a gap of what history has, durably. Returns how many ticks that were.
+    ///
+    /// # Errors
+    /// When the volume refuses it; whole records stay.
+    pub fn complete(&self, stream: Recorded, gap: &RangeInclusive<i64>, history: &[TickMessage]) -> io::Result<u64> {
+        let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+        let seconds = || history.iter().map(second).filter(|second| gap.contains(second));
+        let Some((first, last)) = seconds().min().zip(seconds().max()) else { return Ok(0) };
+        let add = missing(gap, &self.read(stream, &(first..=last))?, history);
+        self.add(stream, &add)?;
+        Ok(add.len() as u64)
     }
 
     /// Appends ticks to the backfill files of their hours, durably. Numbers go on from what a file holds.
@@ -111,7 +129,7 @@ impl Files {
     }
 
     fn append(&self, path: &Path, ticks: &[TickMessage]) -> io::Result<()> {
-        let folder = path.parent().unwrap_or(&self.0);
+        let folder = path.parent().unwrap_or(&self.data_dir);
         disk::create_folders(folder)?;
         let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         let found = framing::repair(&mut file)?;
@@ -144,7 +162,7 @@ impl Files {
     }
 
     fn load<T: DeserializeOwned + Default>(&self, name: &str) -> T {
-        let Ok(bytes) = fs::read(self.0.join(name)) else { return T::default() };
+        let Ok(bytes) = fs::read(self.data_dir.join(name)) else { return T::default() };
         serde_json::from_slice(&bytes)
             .inspect_err(|error| tracing::warn!(%error, "{name} on the volume cannot be read"))
             .unwrap_or_default()
@@ -167,9 +185,9 @@ impl Files {
     }
 
     fn save(&self, name: &str, content: &impl Serialize) -> io::Result<()> {
-        let path = self.0.join(name);
+        let path = self.data_dir.join(name);
         let partial = path.with_extension("partial");
-        let folder = path.parent().unwrap_or(&self.0);
+        let folder = path.parent().unwrap_or(&self.data_dir);
         disk::create_folders(folder)?;
         let mut file = File::create(&partial)?;
         file.write_all(&serde_json::to_vec(content)?)?;

@@ -1,4 +1,5 @@
-//! One gap, from the question to the file.
+//! One gap, from the question to the file: one answer of history at a time, so that a gap of any length takes little
+//! memory, and what was fetched of it is kept through restarts and lost sessions.
 
 use std::{
     future::Future,
@@ -6,9 +7,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use futures::future::try_join_all;
 use ibapi::{Client, contracts::Contract};
 use jiff::Timestamp;
-use marketstream_proto::{TickKind, TickMessage};
+use marketstream_proto::{Source, TickKind, TickMessage};
 use marketstream_recovery::{
     codes::{ErrorClass, classify},
     hours::{SessionState, TradingHours},
@@ -17,9 +19,9 @@ use marketstream_recovery::{
 use super::{
     budget::Budget,
     fetch::{self, FetchError},
-    ledger::{Gap, MAX_ATTEMPTS, Outcome, Recorded},
-    merge::{merge, second},
-    pages::{Pages, Step},
+    ledger::{Gap, MAX_ATTEMPTS, Outcome, Progress, Recorded},
+    merge::{between, compare, second},
+    pages::{Step, answered},
     store::Files,
 };
 use crate::clock::Clock;
@@ -86,14 +88,15 @@ impl History for Ibkr {
     }
 }
 
-/// Fills a gap, as far as its stream's history goes, unless that is `refused` for a reason. What was fetched before an
-/// error is kept: another attempt adds only what is missing. Where the loss began is looked up in the files if the gap
-/// does not know it, and noted there.
+/// Asks history once about a gap, from where it is already, unless it is `refused` for a reason, and stores what is
+/// missing. Where the loss began is looked up in the files if the gap does not know it, and noted there. Seconds of the
+/// gaps `beside` it are compared with nothing.
 pub async fn fill(
     gap: &mut Gap,
     refused: Option<&str>,
     history: &mut impl History,
     hours: Option<&TradingHours>,
+    beside: &[RangeInclusive<i64>],
     files: &Files,
 ) -> Outcome {
     let stream = gap.stream;
@@ -110,26 +113,49 @@ pub async fn fill(
         return Outcome::Unfillable(reason.to_owned());
     }
     let range = after..=before;
-    let wide = (after - MARGIN)..=(before + MARGIN);
-    let (ticks, ended) = fetch_all(stream, wide.clone(), history, hours).await;
-    let stored = blocking(files, move |files| {
-        let stored = files.read(stream, &wide)?;
-        let merged = merge(&range, MARGIN, &stored, &ticks);
-        files.add(stream, &merged.add)?;
-        Ok((merged, Reach::of(before, &stored, &ticks)))
-    });
-    match (stored.await, ended) {
+    let (first, end) = (after - MARGIN, before + MARGIN);
+    let from = gap.progress.map_or(first, |progress| progress.through + 1);
+    let mut ticks = match history.ticks(stream, from).await {
+        Ok(ticks) => ticks,
+        Err(FetchError::Refused(code, text)) => return refused_by_ibkr(code, &text),
+        Err(error) => return Outcome::Failed(error.to_string()),
+    };
+    let seconds: Vec<i64> = ticks.iter().map(second).collect();
+    let step = answered(end, from, &seconds, |from| reopens(hours, from));
+    let through = match step {
+        Step::Ask(next) => next - 1,
+        Step::Complete => end,
+        Step::Stuck => return Outcome::Failed(format!("history does not go on from second {from}")),
+    };
+    // An answer that ignores the start repeats what is known.
+    ticks.retain(|tick| (from..=through).contains(&second(tick)));
+    let newest = seconds.into_iter().filter(|second| *second >= from).max();
+    let newest = newest.max(gap.progress.and_then(|progress| progress.newest));
+
+    // The margins, where the answer touches them.
+    let sides = [first..=after, before..=end].into_iter().filter(|_| from <= after || through > before);
+    let recorded = sides.map(|side| blocking(files, move |files| files.read(stream, &side)));
+    let recorded = match try_join_all(recorded).await {
+        Ok(recorded) => recorded.concat(),
+        Err(error) => return Outcome::Failed(error.to_string()),
+    };
+    if step == Step::Complete
+        && let Some(outcome) = early_end(gap, Reach::of(before, &recorded, newest))
+    {
+        return outcome;
+    }
+    let live: Vec<TickMessage> = recorded.into_iter().filter(|tick| tick.source() == Source::Live).collect();
+    let recorded_between = between(&range, MARGIN, &live);
+    let lost = |second: i64| range.contains(&second) || beside.iter().any(|other| other.contains(&second));
+    let good = |second: i64| (from..=through).contains(&second) && recorded_between.contains(&second) && !lost(second);
+    let mut compared = gap.progress.map(|progress| progress.compared).unwrap_or_default();
+    compared += compare(&live, &ticks, good);
+
+    let stored = blocking(files, move |files| files.complete(stream, &range, &ticks));
+    match (stored.await, step) {
         (Err(error), _) => Outcome::Failed(error.to_string()),
-        (Ok((_, Reach::Nothing { known: false })), None) => Outcome::Unfillable(NOTHING.to_owned()),
-        (Ok((_, Reach::Nothing { known: true })), None) => Outcome::Failed(NOTHING.to_owned()),
-        // The last attempt has to do with what there is.
-        (Ok((_, Reach::Until(second))), None) if gap.attempts + 1 < MAX_ATTEMPTS => {
-            Outcome::Failed(format!("IBKR's history goes only to second {second}, and the gap to {before}"))
-        }
-        (Ok((merged, _)), None) => Outcome::Fetched { added: merged.add.len() as u64, agreement: merged.agreement },
-        (Ok(_), Some(Ended::Error(FetchError::Refused(code, text)))) => refused_by_ibkr(code, &text),
-        (Ok(_), Some(Ended::Error(error))) => Outcome::Failed(error.to_string()),
-        (Ok(_), Some(Ended::Stuck(from))) => Outcome::Failed(format!("history does not go on from second {from}")),
+        (Ok(added), Step::Ask(_)) => Outcome::Partly { added, progress: Progress { through, newest, compared } },
+        (Ok(added), Step::Complete | Step::Stuck) => Outcome::Fetched { added, agreement: compared.agreement() },
     }
 }
 
@@ -148,13 +174,30 @@ enum Reach {
 }
 
 impl Reach {
-    /// Of a gap that ends with second `before`, by what is stored and what came from history, the margins included.
-    fn of(before: i64, stored: &[TickMessage], ticks: &[TickMessage]) -> Self {
-        match ticks.iter().map(second).max() {
-            None => Self::Nothing { known: !stored.is_empty() },
-            Some(last) if last < before && stored.iter().any(|tick| second(tick) >= before) => Self::Until(last),
+    /// Of a gap that ends with second `before`, by what was recorded beside it and history's newest tick, the margins
+    /// included.
+    fn of(before: i64, recorded: &[TickMessage], newest: Option<i64>) -> Self {
+        match newest {
+            None => Self::Nothing { known: !recorded.is_empty() },
+            Some(newest) if newest < before && recorded.iter().any(|tick| second(tick) >= before) => {
+                Self::Until(newest)
+            }
             Some(_) => Self::Whole,
         }
+    }
+}
+
+/// What it means that history has come to its end, if that is not the end of the gap.
+fn early_end(gap: &Gap, reach: Reach) -> Option<Outcome> {
+    match reach {
+        Reach::Nothing { known: false } => Some(Outcome::Unfillable(NOTHING.to_owned())),
+        Reach::Nothing { known: true } => Some(Outcome::Failed(NOTHING.to_owned())),
+        // The last attempt has to do with what there is.
+        Reach::Until(second) => (gap.attempts + 1 < MAX_ATTEMPTS).then(|| {
+            let end = gap.before.unwrap_or_default();
+            Outcome::Failed(format!("IBKR's history goes only to second {second}, and the gap to {end}"))
+        }),
+        Reach::Whole => None,
     }
 }
 
@@ -165,38 +208,6 @@ fn refused_by_ibkr(code: i32, text: &str) -> Outcome {
     match classify(code, text) {
         ErrorClass::NotEntitled | ErrorClass::ContractInvalid => Outcome::Unfillable(reason),
         _ => Outcome::Failed(reason),
-    }
-}
-
-/// Why history ended before the range did.
-enum Ended {
-    Error(FetchError),
-    Stuck(i64),
-}
-
-async fn fetch_all(
-    stream: Recorded,
-    range: RangeInclusive<i64>,
-    history: &mut impl History,
-    hours: Option<&TradingHours>,
-) -> (Vec<TickMessage>, Option<Ended>) {
-    let mut pages = Pages::new(range.clone());
-    let mut step = pages.first();
-    let mut all = Vec::new();
-    loop {
-        let from = match step {
-            Step::Ask(from) => from,
-            Step::Complete => return (all, None),
-            Step::Stuck(from) => return (all, Some(Ended::Stuck(from))),
-        };
-        let ticks = match history.ticks(stream, from).await {
-            Ok(ticks) => ticks,
-            Err(error) => return (all, Some(Ended::Error(error))),
-        };
-        let seconds: Vec<i64> = ticks.iter().map(second).collect();
-        // An answer that ignores the start repeats what is known.
-        all.extend(ticks.into_iter().filter(|tick| second(tick) >= from && range.contains(&second(tick))));
-        step = pages.answered(&seconds, |from| reopens(hours, from));
     }
 }
 

@@ -1,5 +1,7 @@
 //! What becomes of a gap by what history says.
 
+use marketstream_proto::{framing, layout::HourFile};
+
 use super::*;
 use crate::backfill::ledger::{GapCause, GapState, Ledger};
 
@@ -8,13 +10,25 @@ const HOUR: i64 = 1_795_467_600;
 /// The gap's first and last second.
 const GAP: (i64, i64) = (HOUR + 100, HOUR + 110);
 
-/// A history that answers each question with the ticks of these seconds from the asked one on, or with an error.
-struct Told(Result<Vec<i64>, FetchError>);
+/// A history that answers each question with the ticks of these seconds from the asked one on, so many at a time, or with
+/// an error.
+struct Told {
+    answer: Result<Vec<i64>, FetchError>,
+    at_once: usize,
+    asked: Vec<i64>,
+}
+
+impl Told {
+    fn new(answer: Result<Vec<i64>, FetchError>) -> Self {
+        Self { answer, at_once: usize::MAX, asked: Vec::new() }
+    }
+}
 
 impl History for Told {
     async fn ticks(&mut self, _: Recorded, from: i64) -> Result<Vec<TickMessage>, FetchError> {
-        let seconds = self.0.clone()?;
-        Ok(seconds.into_iter().filter(|second| *second >= from).map(tick).collect())
+        self.asked.push(from);
+        let seconds = self.answer.clone()?;
+        Ok(seconds.into_iter().filter(|second| *second >= from).take(self.at_once).map(tick).collect())
     }
 }
 
@@ -22,13 +36,23 @@ fn tick(second: i64) -> TickMessage {
     TickMessage { ts: second * 1_000_000, cid: 7, tt: "last".into(), p: Some(1.0), ..TickMessage::default() }
 }
 
+/// Live ticks of these seconds.
+fn record(data: &std::path::Path, seconds: impl IntoIterator<Item = i64>) {
+    let path = data.join(HourFile { hour: HOUR, con_id: STREAM.con_id, kind: STREAM.kind }.path().unwrap());
+    let mut bytes = Vec::new();
+    for (second, sequence) in seconds.into_iter().zip(1..) {
+        framing::append(&mut bytes, &TickMessage { sequence, ..tick(second) }).unwrap();
+    }
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, bytes).unwrap();
+}
+
 /// A gap between recorded seconds: one tick a second up to its begin, and from its end on.
 fn scene(recorded: bool) -> (tempfile::TempDir, Files, Ledger) {
     let data = tempfile::tempdir().unwrap();
     let files = Files::new(data.path());
     if recorded {
-        let seconds = (GAP.0 - MARGIN..=GAP.0).chain(GAP.1..=GAP.1 + MARGIN);
-        files.add(STREAM, &seconds.map(tick).collect::<Vec<_>>()).unwrap();
+        record(data.path(), (GAP.0 - MARGIN..=GAP.0).chain(GAP.1..=GAP.1 + MARGIN));
     }
     let mut ledger = Ledger::default();
     ledger.open("mnq", STREAM, Some(GAP.0), GapCause::SessionLost);
@@ -36,16 +60,26 @@ fn scene(recorded: bool) -> (tempfile::TempDir, Files, Ledger) {
     (data, files, ledger)
 }
 
+/// Asks until nothing is left to ask, or it fails.
 async fn attempt(
     ledger: &mut Ledger,
     files: &Files,
     refused: Option<&str>,
     answer: Result<Vec<i64>, FetchError>,
 ) -> Gap {
-    let mut gap = ledger.gaps()[0].clone();
-    let outcome = fill(&mut gap, refused, &mut Told(answer), None, files).await;
-    ledger.settle(1, outcome, 0);
+    let mut told = Told::new(answer);
+    while ask(ledger, 1, files, refused, &mut told).await {}
     ledger.gaps()[0].clone()
+}
+
+/// Asks once, and returns whether there is more to ask.
+async fn ask(ledger: &mut Ledger, id: u64, files: &Files, refused: Option<&str>, told: &mut Told) -> bool {
+    let mut gap = ledger.gaps().iter().find(|gap| gap.id == id).unwrap().clone();
+    let beside = ledger.beside(&gap);
+    let outcome = fill(&mut gap, refused, told, None, &beside, files).await;
+    let more = matches!(outcome, Outcome::Partly { .. });
+    ledger.settle(id, outcome, 0);
+    more
 }
 
 fn error(code: i32, text: &str) -> Result<Vec<i64>, FetchError> {
@@ -104,13 +138,89 @@ async fn a_history_that_lags_is_waited_for_and_what_it_had_is_kept() {
     assert_eq!((gap.state, gap.attempts), (GapState::Pending, 1));
     assert_eq!(files.read(STREAM, &(GAP.0 + 1..=GAP.1 - 1)).unwrap().len(), 4);
     let gap = attempt(&mut ledger, &files, None, until(GAP.1 + MARGIN)).await;
-    assert_eq!((gap.state, gap.added, gap.agreement), (GapState::Filled, 5, Some(1.0)));
+    assert_eq!((gap.state, gap.added, gap.agreement), (GapState::Filled, 9, Some(1.0)), "with what came before");
     // One that never comes so far is used as it is, and not called exact.
     let (_data, files, mut ledger) = scene(true);
     for _ in 0..MAX_ATTEMPTS {
         attempt(&mut ledger, &files, None, until(GAP.0 + 4)).await;
     }
     assert_eq!(ledger.gaps()[0].state, GapState::Approximate);
+}
+
+#[tokio::test]
+async fn a_gap_is_fetched_piece_by_piece_and_another_process_goes_on_where_it_was() {
+    let (_data, files, mut ledger) = scene(true);
+    let all: Vec<i64> = (GAP.0 - MARGIN..=GAP.1 + MARGIN).collect();
+    let mut told = Told { at_once: 4, ..Told::new(Ok(all)) };
+    while ask(&mut ledger, 1, &files, None, &mut told).await {
+        let gap = &ledger.gaps()[0];
+        assert_eq!(
+            (gap.state, gap.progress.map(|progress| progress.through)),
+            (GapState::Pending, told.asked.last().map(|from| from + 3))
+        );
+        ledger = serde_json::from_str(&serde_json::to_string(&ledger).unwrap()).unwrap();
+    }
+    let asked: Vec<i64> = (GAP.0 - MARGIN..=GAP.1 + MARGIN).step_by(4).collect();
+    assert_eq!(told.asked, asked, "nothing is asked for twice");
+    let gap = &ledger.gaps()[0];
+    assert_eq!((gap.state, gap.added, gap.agreement, gap.progress), (GapState::Filled, 9, Some(1.0), None));
+}
+
+#[tokio::test]
+async fn what_was_fetched_before_an_error_stays_and_the_last_second_is_asked_for_again() {
+    let (_data, files, mut ledger) = scene(true);
+    // It lags in the middle of a second.
+    let lagging: Vec<i64> = (GAP.0 - MARGIN..=GAP.0 + 5).collect();
+    let mut told = Told { at_once: 7, ..Told::new(Ok(lagging)) };
+    assert!(ask(&mut ledger, 1, &files, None, &mut told).await);
+    assert!(ask(&mut ledger, 1, &files, None, &mut told).await);
+    assert!(ask(&mut ledger, 1, &files, None, &mut told).await);
+    told.answer = Err(FetchError::NoAnswer);
+    assert!(!ask(&mut ledger, 1, &files, None, &mut told).await);
+    assert_eq!((ledger.gaps()[0].added, ledger.gaps()[0].attempts), (5, 1));
+    let twice = GAP.0 + 5;
+    told.answer = Ok((GAP.0 - MARGIN..=GAP.1 + MARGIN).chain([twice]).collect());
+    told.answer.as_mut().unwrap().sort_unstable();
+    while ask(&mut ledger, 1, &files, None, &mut told).await {}
+    let from = GAP.0 - MARGIN;
+    assert_eq!(told.asked[..5], [from, from + 7, from + 14, from + 16, twice]);
+    let gap = &ledger.gaps()[0];
+    assert_eq!((gap.state, gap.added, gap.agreement), (GapState::Filled, 10, Some(1.0)));
+    assert_eq!(files.read(STREAM, &(twice..=twice)).unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn only_what_was_recorded_live_and_without_another_loss_is_compared() {
+    // A second loss, five seconds behind the first.
+    let other = (GAP.1 + 5, GAP.1 + 9);
+    let data = tempfile::tempdir().unwrap();
+    let files = Files::new(data.path());
+    record(data.path(), (GAP.0 - MARGIN..=GAP.0).chain(GAP.1..=other.0).chain(other.1..=other.1 + MARGIN));
+    let all: Vec<i64> = (GAP.0 - MARGIN..=other.1 + MARGIN).collect();
+    for wrong in [false, true] {
+        let mut ledger = Ledger::default();
+        for (after, before) in [GAP, other] {
+            ledger.open("mnq", STREAM, Some(after), GapCause::SessionLost);
+            ledger.close(STREAM, before, 0);
+        }
+        // What history has more than was recorded is told, also when a person has had it fetched before.
+        let extra = GAP.0 - 3;
+        let mut history = all.clone();
+        if wrong {
+            history.push(extra);
+            history.sort_unstable();
+            let asked = ledger.request("mnq", STREAM, extra..=extra, 0);
+            while ask(&mut ledger, asked, &files, None, &mut Told::new(Ok(history.clone()))).await {}
+            assert_eq!(files.read(STREAM, &(extra..=extra)).unwrap().len(), 2);
+        }
+        for id in [1, 2] {
+            while ask(&mut ledger, id, &files, None, &mut Told::new(Ok(history.clone()))).await {}
+        }
+        let agreements: Vec<_> = ledger.gaps()[..2].iter().map(|gap| gap.agreement).collect();
+        // Nine recorded seconds before the first gap and four behind it.
+        let first = if wrong { 13.0 / 14.0 } else { 1.0 };
+        assert_eq!(agreements, [Some(first), Some(1.0)]);
+    }
 }
 
 #[tokio::test]

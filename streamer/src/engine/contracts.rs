@@ -205,7 +205,7 @@ impl Engine {
     pub(super) fn look_up_if_due(&mut self, now: Now) -> Option<Duration> {
         let client = self.client()?.clone();
         let mut next: Option<Duration> = None;
-        let due: Vec<String> = self
+        let mut due: Vec<String> = self
             .contracts
             .iter()
             .filter(|(_, contract)| contract.under_way.is_none())
@@ -218,13 +218,18 @@ impl Engine {
             })
             .map(|(name, _)| name.clone())
             .collect();
+        due.sort_by_key(|name| self.order.iter().position(|key| key.contract == *name));
         for name in due {
             let serial = self.next_serial();
             let (client, events) = (client.clone(), self.events.clone());
             let Some(entry) = self.contracts.get_mut(&name) else { continue };
             let wanted = entry.wanted.clone();
+            let (clock, counters) = (self.tools.clock, self.tools.counters.clone());
             let task = tokio::spawn(async move {
                 let outcome = Box::new(details::resolve(&client, &wanted, BOUND).await);
+                if !matches!(*outcome, Err(Unresolved::NoAnswer)) {
+                    counters.heard(clock.mono());
+                }
                 let _ = events.send(Event::Details { serial, contract: wanted.name, outcome }).await;
             });
             entry.under_way = Some((serial, AbortOnDropHandle::new(task)));

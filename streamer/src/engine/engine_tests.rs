@@ -1,6 +1,6 @@
 //! The engine without a gateway: what it makes of events.
 
-use marketstream_crds::{StreamState, Upstream};
+use marketstream_crds::{StreamState, TickType, Upstream};
 use serde_json::json;
 
 use super::{stream::Origin, *};
@@ -99,6 +99,16 @@ async fn data_lost_asks_for_every_stream_with_a_line() {
     assert_eq!(bench.wanted(), ["a/Last", "a/BidAsk"]);
     let restored = bench.engine.link.upstream(bench.engine.now().mono).map(|upstream| upstream.state);
     assert_eq!(restored, Some(Upstream::Up));
+    // Requests that follow so soon may be lost, too.
+    assert!(bench.engine.verify.is_some());
+}
+
+#[tokio::test]
+async fn too_many_requests_are_followed_by_a_pause_and_a_look_at_what_was_dropped() {
+    let mut bench = Bench::new();
+    bench.notice(100, "Max rate of messages per second has been exceeded:max=50 rec=51 (1)");
+    let until = bench.engine.cooldown.as_ref().unwrap().until;
+    assert!(until > bench.engine.now().mono && bench.engine.verify.unwrap().1 > until);
 }
 
 #[tokio::test]
@@ -390,6 +400,107 @@ async fn a_line_that_spoke_early_and_died_with_its_stream_hides_no_loss() {
         assert_eq!(gaps.iter().filter(|gap| gap.cause == GapCause::Silence).count(), usize::from(!witnessed));
         assert!(gaps.iter().all(|gap| gap.state == GapState::Pending && gap.after == Some(at.wall.as_second())));
     }
+}
+
+impl Bench {
+    /// The look-up of the first contract has told what it is.
+    fn resolve(&mut self) {
+        let resolved = Resolved::known_before(1, "CME", None, false);
+        self.engine.contracts.get_mut("a").unwrap().resolved = Some(resolved);
+    }
+}
+
+fn refusal(code: i32, at: Now) -> marketstream_crds::GatewayError {
+    marketstream_crds::GatewayError { code, message: "told".to_owned(), time: at.wall.into(), age_seconds: 0.0 }
+}
+
+#[tokio::test]
+async fn that_data_are_delayed_is_as_old_as_the_lines_last_word() {
+    let mut bench = Bench::new();
+    let (key, at) = silent_since_100_s(&mut bench);
+    bench.engine.lines.get_mut("a").unwrap().restart(Duration::from_secs(9_999_999));
+    for hour in [1, 27] {
+        let now = Now {
+            mono: at.mono + Duration::from_secs(3_600 * hour),
+            wall: at.wall + jiff::SignedDuration::from_hours(hour as i64),
+        };
+        bench.engine.lines.get_mut("a").unwrap().refused = Some(refusal(10167, now));
+        bench.engine.judge(now);
+        let stream = &bench.engine.streams[&key];
+        assert_eq!(stream.verdict.state, StreamState::Rejected);
+        assert_eq!(stream.error.as_ref().map(|error| error.time), Some(now.wall.into()), "after {hour} hours");
+    }
+    // The stream's own refusal is another matter.
+    bench.stream("a/Last").error = Some(refusal(354, at));
+    bench.engine.judge(at);
+    assert_eq!(bench.engine.streams[&key].error.as_ref().map(|error| error.code), Some(354));
+}
+
+#[tokio::test]
+async fn streams_that_were_denied_live_data_are_asked_for_when_their_line_has_them_again() {
+    let mut bench = Bench::new();
+    let (_, at) = silent_since_100_s(&mut bench);
+    bench.resolve();
+    bench.not_wanted();
+    bench.engine.lines.get_mut("a").unwrap().refused = Some(refusal(10167, at));
+    bench.stream("a/Last").error = Some(refusal(10167, at));
+    // It speaks, and has not shown of what kind its data are.
+    bench.engine.look_after_lines(at);
+    assert!(bench.wanted().is_empty() && bench.engine.lines["a"].is_delayed());
+    bench.engine.lines["a"].seen.lock().live = true;
+    bench.engine.look_after_lines(at);
+    assert_eq!(bench.wanted(), ["a/Last"]);
+    assert!(!bench.engine.lines["a"].is_delayed());
+    bench.not_wanted();
+    bench.engine.look_after_lines(at);
+    assert!(bench.wanted().is_empty(), "once");
+}
+
+#[tokio::test]
+async fn a_line_is_not_dead_for_having_been_silent_while_its_session_was_closed() {
+    let mut bench = Bench::new();
+    let (_, at) = silent_since_100_s(&mut bench);
+    bench.resolve();
+    let mut restarted = |opened: u64| {
+        let now = Now { mono: Duration::from_secs(5_000), ..at };
+        bench.engine.lines.get_mut("a").unwrap().pretend(Duration::from_secs(50));
+        bench.line_speaks(90);
+        let stream = bench.stream("a/Last");
+        stream.pulse.beat(now);
+        (stream.verdict.state, stream.verdict.counted_from) = (StreamState::Flowing, Some(Duration::from_secs(opened)));
+        bench.engine.look_after_lines(now);
+        !bench.engine.lines["a"].is_running()
+    };
+    // The session opened just now, or long enough ago for the line to have spoken.
+    assert_eq!((restarted(4_999), restarted(4_600)), (false, true));
+}
+
+#[tokio::test]
+async fn a_refusal_that_crowding_explains_is_followed_by_a_request_with_more_distance() {
+    let mut bench = Bench::new();
+    let now = bench.engine.now();
+    let refused = |bench: &mut Bench, con_id: i32, ticks: &[TickType]| {
+        bench.not_wanted();
+        ticks.iter().for_each(|tick| bench.engine.spacing.asked(con_id, *tick, now.mono));
+        let task = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(std::future::pending()));
+        bench.stream("a/BidAsk").start(1, task, now.mono);
+        let key = bench.engine.streams.keys().find(|key| key.to_string() == "a/BidAsk").cloned().unwrap();
+        let text = "Max number of tick-by-tick requests has been reached.".to_owned();
+        bench.engine.stream_ended(&key, 1, End::Refused(10190, text), now);
+        let stream = bench.stream("a/BidAsk");
+        (stream.is_refused(), stream.wanted_at.map(|at| at - now.mono))
+    };
+    let minutes = |minutes: u64| Some(Duration::from_secs(60 * minutes));
+    assert_eq!(refused(&mut bench, 1, &[TickType::BidAsk]), (true, minutes(5)), "nothing crowds it");
+    assert_eq!(refused(&mut bench, 1, &[TickType::Last, TickType::BidAsk]), (false, minutes(0)));
+    let spacing = Duration::from_secs(15);
+    let earliest = |bench: &Bench, tick| bench.engine.spacing.earliest(1, tick, spacing, now.mono) - now.mono;
+    assert_eq!(earliest(&bench, TickType::MidPoint), spacing, "now it keeps its distance to all types");
+    // Refused again although it had kept it: the lines are taken.
+    bench.engine.spacing = Spacing::default();
+    bench.engine.spacing.insist(true);
+    assert_eq!(refused(&mut bench, 1, &[TickType::BidAsk]), (true, minutes(5)));
+    assert_eq!(earliest(&bench, TickType::MidPoint), Duration::ZERO);
 }
 
 #[tokio::test]

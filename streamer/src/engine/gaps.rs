@@ -147,7 +147,8 @@ impl Book {
 }
 
 impl Engine {
-    /// Begins to fill the next gap, and returns when one will be ripe.
+    /// Asks history about the next gap, and returns when one will be ripe. After each answer it chooses anew, so that a
+    /// long gap holds up no newer one.
     pub(super) fn fill_if_due(&mut self, now: Now) -> Option<Duration> {
         let client = self.client()?.clone();
         let backfill = &self.spec.as_ref()?.backfill;
@@ -169,11 +170,12 @@ impl Engine {
         };
         let (contract, hours) = entry.past(gap.stream.con_id)?;
         let (files, events) = (self.gaps.files.clone(), self.events.clone());
+        let beside = self.gaps.ledger.beside(&gap);
         let (budget, clock) = (self.gaps.budget.clone(), self.tools.clock);
         self.gaps.filling = Some(AbortOnDropHandle::new(tokio::spawn(async move {
             let mut history = Ibkr { client, contract, budget, allowed, clock };
             let mut gap = gap;
-            let outcome = fill(&mut gap, refused, &mut history, hours.as_ref(), &files).await;
+            let outcome = fill(&mut gap, refused, &mut history, hours.as_ref(), &beside, &files).await;
             // Nobody listens only when the process ends.
             let _ = events.send(Event::Filled { gap: gap.id, after: gap.after, outcome }).await;
         })));
@@ -212,7 +214,12 @@ impl Engine {
             self.gaps.change(|ledger| ledger.begins(id, after));
         }
         if let Some(gap) = self.gaps.ledger.gaps().iter().find(|gap| gap.id == id) {
-            tracing::info!(gap = id, contract = gap.contract, range = ?gap.range(), ?outcome, "backfill");
+            match &outcome {
+                Outcome::Partly { added, progress } => {
+                    tracing::debug!(gap = id, contract = gap.contract, added, ?progress, "backfill goes on");
+                }
+                _ => tracing::info!(gap = id, contract = gap.contract, range = ?gap.range(), ?outcome, "backfill"),
+            }
         }
         self.gaps.filling = None;
         let now_ms = self.now().wall.as_millisecond();

@@ -52,11 +52,11 @@ impl LineEntry {
         Self { seen: Shared::default(), refused: None, wish, running: None, wanted_at: now, refusals: 0 }
     }
 
-    /// Runs without a gateway.
+    /// Runs without a gateway, for contract 1.
     #[cfg(test)]
     pub fn pretend(&mut self, asked: Duration) {
         let task = AbortOnDropHandle::new(tokio::spawn(std::future::pending()));
-        self.running = Some(Running { serial: 0, asked, con_id: 0, _task: task });
+        self.running = Some(Running { serial: 0, asked, con_id: 1, _task: task });
     }
 
     pub fn is_running(&self) -> bool {
@@ -239,27 +239,49 @@ impl Engine {
 
     /// Lines that are heard are refused no more; lines that are silent though their streams tick are asked for again.
     pub(super) fn look_after_lines(&mut self, now: Now) {
-        let mut ticked: BTreeMap<&str, Duration> = BTreeMap::new();
+        // By contract: when it ticked last, and since when it could.
+        let mut ticked: BTreeMap<&str, (Duration, Duration)> = BTreeMap::new();
         for (key, stream) in self.streams.iter().filter(|(_, stream)| stream.verdict.state == StreamState::Flowing) {
-            let last = stream.pulse.last_tick().unwrap_or_default();
+            let (last, from) =
+                (stream.pulse.last_tick().unwrap_or_default(), stream.verdict.counted_from.unwrap_or_default());
             let known = ticked.entry(&key.contract).or_default();
-            *known = last.max(*known);
+            *known = (last.max(known.0), from.max(known.1));
         }
+        let mut live_again = Vec::new();
         for (name, line) in &mut self.lines {
             // A future has rolled.
             let con_id = self.contracts.get(name).and_then(|entry| entry.contract()).map(|known| known.contract_id);
             if line.running.as_ref().is_some_and(|running| Some(running.con_id) != con_id) {
                 line.restart(now.mono + AFTER_CANCEL);
             }
-            let spoken = line.is_running() && line.seen.lock().since.is_some();
-            if spoken {
+            let (spoken, live) = {
+                let seen = line.seen.lock();
+                (line.is_running() && seen.since.is_some(), seen.live)
+            };
+            if spoken && (live || !line.is_delayed()) {
+                live_again.extend(line.is_delayed().then(|| name.clone()));
                 (line.refused, line.refusals) = (None, 0);
             }
-            let ticked = ticked.get(name.as_str()).is_some_and(|tick| *tick + Duration::from_secs(1) > now.mono);
-            if ticked && line.heard().is_some_and(|heard| heard + DEAD_AFTER <= now.mono) {
+            // Before its session opened it had nothing to say.
+            let ticking = ticked.get(name.as_str()).filter(|(tick, _)| *tick + Duration::from_secs(1) > now.mono);
+            let silent = ticking.zip(line.heard()).map(|((_, from), heard)| now.mono.saturating_sub(heard.max(*from)));
+            if silent.is_some_and(|silent| silent >= DEAD_AFTER) {
                 tracing::info!(contract = name, "the market-data line is silent while ticks come; asking for it again");
                 line.restart(now.mono + AFTER_CANCEL);
             }
+        }
+        live_again.iter().for_each(|name| self.ask_for_delayed(name, now));
+    }
+
+    /// Live data of a contract are to be had again: its streams that were denied them, or got none, are asked for at once.
+    fn ask_for_delayed(&mut self, name: &str, now: Now) {
+        let denied =
+            |stream: &StreamEntry| !stream.overflow && stream.error.as_ref().is_some_and(|error| error.code == DELAYED);
+        let keys = self.streams.iter().filter(|(key, stream)| key.contract == name && denied(stream));
+        let keys: Vec<StreamKey> = keys.map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            tracing::info!(stream = %key, "its contract's market data are live again; asking for it");
+            self.restart(&key, now.mono);
         }
     }
 

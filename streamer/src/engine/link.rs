@@ -15,7 +15,9 @@ use super::{Engine, Event, gaps::recorded, streams::REQUEST_BOUND};
 use crate::{
     backfill::ledger::GapCause,
     clock::Now,
+    facts::Cooldown,
     notices::{Demand, Link},
+    pacing::RATE_PAUSE,
     sentinel::line::accept_delayed,
     session::{
         connect::{self, Connection},
@@ -158,8 +160,7 @@ impl Engine {
         let (clock, counters) = (self.tools.clock, self.tools.counters.clone());
         AbortOnDropHandle::new(tokio::spawn(async move {
             while let Some(notice) = notices.next().await {
-                let micros = u64::try_from(clock.mono().as_micros()).unwrap_or(u64::MAX);
-                counters.notice_mono.store(micros, Ordering::Relaxed);
+                counters.heard(clock.mono());
                 let _ = events.send(Event::Notice { generation, notice }).await;
             }
             // Without automatic reconnection the stream of notices ends with the session (measured).
@@ -175,10 +176,11 @@ impl Engine {
     ) -> AbortOnDropHandle<()> {
         let (generation, events) = (self.generation, self.events.clone());
         let (clock, counters) = (self.tools.clock, self.tools.counters.clone());
-        let (facts, notices) = (self.publish.subscribe(), self.tools.counters.clone());
+        let (facts, heard) = (self.publish.subscribe(), self.tools.counters.clone());
+        // While many requests go out the probe waits for its turn among them.
         let last_frame = move || {
             let ticks = facts.borrow().streams.iter().filter_map(|stream| stream.pulse.last_tick()).max();
-            ticks.max(Some(Duration::from_micros(notices.notice_mono.load(Ordering::Relaxed))))
+            ticks.max(Some(heard.last_heard()))
         };
         AbortOnDropHandle::new(tokio::spawn(async move {
             probe::run(client, interval, clock, counters, last_frame).await;
@@ -188,7 +190,7 @@ impl Engine {
 
     pub(super) fn set_probe_interval(&self, interval: Duration) {
         if let Phase::Up(session) = &self.phase {
-            session.probe_interval.send_replace(interval);
+            session.probe_interval.send_if_modified(|known| std::mem::replace(known, interval) != interval);
         }
     }
 
@@ -263,8 +265,16 @@ impl Engine {
     pub(super) fn notice(&mut self, notice: &Notice, now: Now) {
         self.tools.counters.notice(notice.code);
         tracing::info!(code = notice.code, "notice: {}", notice.message);
-        if classify(notice.code, &notice.message) == ErrorClass::CompetingSession {
-            self.begin_hold(notice.code, &notice.message, now);
+        match classify(notice.code, &notice.message) {
+            ErrorClass::CompetingSession => self.begin_hold(notice.code, &notice.message, now),
+            // Which requests it has dropped it does not say: look whether ticks come.
+            ErrorClass::Pacing => {
+                let until = self.cooldown.as_ref().map_or(Duration::ZERO, |known| known.until);
+                let until = until.max(now.mono + RATE_PAUSE);
+                self.cooldown = Some(Cooldown { until, code: notice.code, message: notice.message.clone() });
+                self.verify_later(now.mono);
+            }
+            _ => {}
         }
         match notice.code {
             // An unknown message: the gateway may speak a newer version, or its frames are shifted.
@@ -282,7 +292,10 @@ impl Engine {
         }
         match self.link.apply(notice.code, &notice.message, now.mono) {
             Demand::None => {}
-            Demand::ResubscribeAll => self.restart_all(now.mono),
+            Demand::ResubscribeAll => {
+                self.restart_all(now.mono);
+                self.verify_later(now.mono);
+            }
             Demand::Verify => self.verify_later(now.mono),
         }
     }

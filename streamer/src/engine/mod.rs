@@ -362,10 +362,11 @@ impl Engine {
             self.look_after_lines(now);
             let next = [
                 self.connect_if_due(now),
-                self.look_up_if_due(now),
                 self.roll_if_due(now),
                 self.verify_if_due(now),
+                // The rate holds back what is asked last: the streams' own ticks are waited for, the rest is not.
                 self.subscribe_if_due(now),
+                self.look_up_if_due(now),
                 self.lines_if_due(now),
                 self.fill_if_due(now),
             ];

@@ -45,7 +45,8 @@ pub fn refine(
     let silent = matches!(verdict.state, StreamState::Pending | StreamState::Stale);
     let refusal = line.filter(|line| stream.overflow || (silent && line.is_delayed()));
     if let Some(error) = refusal.and_then(|line| line.refused.as_ref()) {
-        if stream.overflow || stream.error.is_none() {
+        // The line asks again and again; what it is told last is how things are.
+        if stream.overflow || stream.error.as_ref().is_none_or(|known| known.code == error.code) {
             stream.error = Some(error.clone());
         }
         if silent {

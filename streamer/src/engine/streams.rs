@@ -28,8 +28,8 @@ use crate::{
 pub(super) const AFTER_CANCEL: Duration = Duration::from_millis(200);
 /// Least pause after a subscription that broke, for manifests with a short spacing.
 pub(super) const AFTER_BREAK: Duration = Duration::from_secs(1);
-/// Bound of sending one request, the wait for its turn among 100 included.
-pub(super) const REQUEST_BOUND: Duration = Duration::from_secs(10);
+/// Bound of sending one request, the wait for its turn among 300 included.
+pub(super) const REQUEST_BOUND: Duration = Duration::from_secs(15);
 
 impl Engine {
     /// Every stream with a line is to be asked for: the session is new.
@@ -67,11 +67,14 @@ impl Engine {
         }
     }
 
+    /// Asks for all streams that are due, the most important first. None is passed over: the client library sends the
+    /// requests in that order, however long the rate holds them back. Returns when the next one is due.
     pub(super) fn subscribe_if_due(&mut self, now: Now) -> Option<Duration> {
         self.client()?;
         let canary_due = self.send_canary_if_due(now);
         let mut next = canary_due;
-        let keys: Vec<StreamKey> = self.streams.keys().cloned().collect();
+        let mut keys: Vec<StreamKey> = self.streams.keys().cloned().collect();
+        keys.sort_by_cached_key(|key| self.importance(key));
         for key in keys {
             match self.earliest(&key, now) {
                 Some(at) if at <= now.mono => self.subscribe(&key, now),
@@ -80,6 +83,11 @@ impl Engine {
             }
         }
         next
+    }
+
+    /// The place of a stream in the order of the manifest; those of a contract that follows come after all.
+    fn importance(&self, key: &StreamKey) -> usize {
+        self.order.iter().position(|known| known == key).unwrap_or(usize::MAX)
     }
 
     /// When a wanted stream may be asked for. `None` if it is not wanted, runs, or its contract is not known.
@@ -170,12 +178,20 @@ impl Engine {
     }
 
     fn stream_refused(&mut self, key: &StreamKey, code: i32, text: &str, now: Now) {
-        let class = classify(code, text);
+        let (class, crowded) = (classify(code, text), self.is_crowded(key));
         let Some(stream) = self.streams.get_mut(key) else { return };
         stream.refusals = stream.refusals.saturating_add(1);
         stream.refuse(Origin::Gateway, code, text, now);
         match class {
             ErrorClass::CompetingSession => self.begin_hold(code, text, now),
+            // The same words answer a request that follows another one of its instrument too soon.
+            ErrorClass::Capacity if crowded => {
+                tracing::info!(stream = %key, code, "asking again with more distance to its instrument's other types: {text}");
+                self.spacing.insist(true);
+                stream.lift_refusal();
+                stream.refusals = 0;
+                stream.wanted_at = self.hold.is_none().then_some(now.mono);
+            }
             ErrorClass::Advisory | ErrorClass::ClientIdInUse => {
                 stream.lift_refusal();
                 stream.want(now.mono + AFTER_BREAK);
@@ -193,12 +209,23 @@ impl Engine {
         }
     }
 
+    fn is_crowded(&self, key: &StreamKey) -> bool {
+        let (con_id, spec) = (self.contracts.get(&key.contract).and_then(|entry| entry.con_id_of(key)), &self.spec);
+        let spacing = spec.as_ref().map(|spec| spec.limits.same_instrument_spacing.get());
+        con_id.zip(spacing).is_some_and(|(con_id, spacing)| self.spacing.is_crowded(con_id, key.tick, spacing))
+    }
+
     fn refused_for_now(&mut self, key: &StreamKey, class: ErrorClass, code: i32, text: &str, now: Now) {
         let Some(stream) = self.streams.get_mut(key) else { return };
         tracing::warn!(stream = %key, code, "the gateway refused the stream: {text}");
         let at = now.mono + retry::pause(class, stream.refusals);
         stream.wanted_at = self.hold.is_none().then_some(at);
+        // Distance has not helped: the lines are taken.
+        if class == ErrorClass::Capacity {
+            self.spacing.insist(false);
+        }
         if class == ErrorClass::Pacing {
+            self.spacing.insist(true);
             self.cooldown = Some(Cooldown { until: at, code, message: text.to_owned() });
         }
     }
@@ -283,8 +310,7 @@ impl Engine {
                 next = Some(next.map_or(due, |next| next.min(due)));
             }
         }
-        let importance = |key: &StreamKey| self.order.iter().position(|known| known == key);
-        candidates.sort_by_key(|candidate: &Candidate| importance(&candidate.key));
+        candidates.sort_by_key(|candidate: &Candidate| self.importance(&candidate.key));
         self.probing.candidates = candidates;
         next
     }

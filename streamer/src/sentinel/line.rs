@@ -114,8 +114,10 @@ impl Task {
             };
             match item {
                 Some(Ok(SubscriptionItem::Data(tick))) => {
+                    let now = self.clock.mono();
+                    self.counters.heard(now);
                     let mut seen = self.seen.lock();
-                    match seen.apply(&tick, self.clock.mono()) {
+                    match seen.apply(&tick, now) {
                         Shown::Nothing => {}
                         Shown::Quote => quote = Some(seen.quote),
                         Shown::Trade(text) => self.record_trade(&text),

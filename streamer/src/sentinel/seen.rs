@@ -29,6 +29,8 @@ pub struct Seen {
     pub since: Option<Duration>,
     /// When its last tick came.
     pub last_frame: Option<Duration>,
+    /// It has shown that its data are live: what comes first, such as the price step, says nothing of that.
+    pub live: bool,
     /// Trading is halted (tick 49: 1 in general, 2 for volatility).
     pub halted: bool,
     /// IBKR's second of the last trade (tick 45).
@@ -73,6 +75,10 @@ impl Seen {
         self.last_frame = Some(now);
         match tick {
             TickTypes::MarketDataType(MarketDataType::Delayed | MarketDataType::DelayedFrozen) => Shown::Delayed,
+            TickTypes::MarketDataType(MarketDataType::Realtime | MarketDataType::Frozen) => {
+                self.live = true;
+                Shown::Nothing
+            }
             TickTypes::Price(tick) => self.price(tick.tick_type, tick.price, None, now),
             TickTypes::PriceSize(tick) => self.price(tick.price_tick_type, tick.price, Some(tick.size), now),
             TickTypes::Size(tick) => self.size(tick.tick_type, tick.size, now),
@@ -103,6 +109,7 @@ impl Seen {
     fn price(&mut self, field: Field, price: f64, size: Option<f64>, now: Duration) -> Shown {
         match field {
             Field::Bid | Field::Ask => {
+                self.live = true;
                 let before = self.quote;
                 // -1 or 0 with no size is IBKR's way to say that there is none.
                 let known = Some(price).filter(|price| *price > 0.0 || size.is_some_and(|size| size > 0.0));
@@ -115,6 +122,7 @@ impl Seen {
                 self.quote_changed(before, now)
             }
             Field::Last => {
+                self.live = true;
                 let fresh = self.last.is_some_and(|last| last != price)
                     || size.zip(self.last_size).is_some_and(|(size, known)| size != known);
                 (self.last, self.last_size) = (Some(price), size.or(self.last_size));

@@ -95,6 +95,31 @@ fn delayed_data_are_told_by_their_type_and_by_their_fields() {
 }
 
 #[test]
+fn live_data_are_told_by_their_type_or_a_price_and_by_nothing_else() {
+    let parameters = TickTypes::RequestParameters(ibapi::market_data::realtime::TickRequestParameters {
+        min_tick: 0.25,
+        bbo_exchange: String::new(),
+        snapshot_permissions: 0,
+    });
+    let halted = TickTypes::Generic(TickGeneric { tick_type: Field::Halted, value: 0.0 });
+    let delayed = TickTypes::MarketDataType(MarketDataType::Delayed);
+    let realtime = TickTypes::MarketDataType(MarketDataType::Realtime);
+    for (tick, live) in [
+        (parameters, false),
+        (halted, false),
+        (delayed, false),
+        (size(Field::DelayedVolume, 1.0), false),
+        (realtime, true),
+        (both(Field::Last, 10.5, Field::LastSize, 1.0), true),
+        (both(Field::Bid, 10.5, Field::BidSize, 1.0), true),
+    ] {
+        let mut seen = Seen::default();
+        seen.apply(&tick, T(1));
+        assert_eq!(seen.live, live, "{tick:?}");
+    }
+}
+
+#[test]
 fn a_trade_comes_as_its_text() {
     for field in [Field::RtVolume, Field::RtTrdVolume] {
         assert_eq!(Seen::default().apply(&text(field, "1;2;3"), T(1)), Shown::Trade("1;2;3".to_owned()));

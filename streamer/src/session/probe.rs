@@ -19,17 +19,23 @@ const MISSES: u32 = 2;
 /// one did). When the client says that the session is gone it waits for ever: the engine hears of that elsewhere.
 pub async fn run(
     client: Arc<Client>,
-    interval: watch::Receiver<Duration>,
+    mut interval: watch::Receiver<Duration>,
     clock: Clock,
     counters: Arc<Counters>,
     last_frame: impl Fn() -> Option<Duration>,
 ) {
     let mut misses = 0;
     loop {
-        let pause = *interval.borrow();
+        let pause = *interval.borrow_and_update();
         // After a miss the next probe follows at once: the pause was the wait for the answer.
         if misses == 0 {
-            tokio::time::sleep(pause).await;
+            match tokio::time::timeout(pause, interval.changed()).await {
+                Err(_) => {}
+                // Another pause begins.
+                Ok(Ok(())) => continue,
+                // The session is over, and this with it.
+                Ok(Err(_)) => std::future::pending().await,
+            }
         }
         let asked = clock.mono();
         match tokio::time::timeout(pause, client.server_time_millis()).await {

@@ -94,6 +94,11 @@ impl Gateway {
         http(self.simulator.admin_addr(), "POST", path, &body.to_string()).await;
     }
 
+    /// Sets the gateway's clock.
+    pub async fn set_clock(&self, at: jiff::Timestamp) {
+        http(self.simulator.admin_addr(), "PUT", "/clock", &json!({"at": at}).to_string()).await;
+    }
+
     pub async fn end_faults(&self) {
         http(self.simulator.admin_addr(), "DELETE", "/faults", "").await;
     }
