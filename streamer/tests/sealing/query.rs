@@ -178,10 +178,9 @@ fn whoever_reads_a_sealed_hour_reads_on_while_its_files_are_replaced() {
 
 #[test]
 fn a_deletion_that_was_cut_short_and_fills_that_follow_it_hide_and_double_nothing() {
-    let parts = [Part::Live, Part::Backfill];
     // What is left when the process ends in between: the live file goes first.
     for (gone, fill) in
-        [(&parts[..0], 1), (&parts[..1], 0), (&parts[..1], 10), (&parts[..], 0), (&parts[..], 10), (&parts[..], 200)]
+        [(&PARTS[..0], 1), (&PARTS[..1], 0), (&PARTS[..1], 10), (&PARTS[..], 0), (&PARTS[..], 10), (&PARTS[..], 200)]
     {
         let mut data = recorded();
         data.seal(START + 4 * HOUR + 200);
