@@ -96,64 +96,6 @@ fn places(data_dir: &Path, hour: HourFile) -> io::Result<VecDeque<Place>> {
     Ok(places)
 }
 
-fn open(data_dir: &Path, hour: HourFile, parts: &[Part]) -> io::Result<Self> {
-        let mut places = places(data_dir, hour)?;
-        places.retain(|place| parts.contains(&place.part()));
-        Ok(Self { places, recorded: 0 })
-    }
-
-    /// How far the live recording was read, bytes; 0 without one.
-    #[must_use]
-    pub fn recorded(&self) -> u64 {
-        self.recorded
-    }
-
-    /// The next ticks that are `wanted`, possibly none; `None` at the end. A last record that is being written is left
-    /// out, and so are records that are no ticks.
-    ///
-    /// # Errors
-    /// When a file cannot be read.
-    pub fn piece(&mut self, wanted: impl Fn(&TickMessage) -> bool) -> io::Result<Option<Vec<TickMessage>>> {
-        let Some(place) = self.places.front_mut() else { return Ok(None) };
-        let (mut ticks, end) = match place {
-            Place::Recording(part, file, offset) => {
-                let Piece { ticks, next, end } = piece_of(file, *offset, &wanted)?;
-                *offset = next;
-                if *part == Part::Live {
-                    self.recorded = next;
-                }
-                (ticks, end)
-            }
-            Place::Sealed(_, sealed) => sealed.piece()?.map_or((Vec::new(), true), |ticks| (ticks, false)),
-        };
-        ticks.retain(wanted);
-        if end {
-            self.places.pop_front();
-        }
-        Ok(Some(ticks))
-    }
-}
-
-/// Where the ticks of an hour are, in the order in which they are read.
-fn places(data_dir: &Path, hour: HourFile) -> io::Result<VecDeque<Place>> {
-    let recordings = [open(data_dir, hour, Part::Live)?, open(data_dir, hour, Part::Backfill)?];
-    let deleted = recordings[0].is_none();
-    // Looked at after the recordings: they are deleted after they are sealed.
-    let sealed = if recordings.iter().all(Option::is_some) { None } else { Some(Sealed::open(data_dir, hour)?) };
-    let deleted = deleted && sealed.as_ref().is_some_and(|sealed| sealed.bytes(Part::Live) > 0);
-    let mut places = VecDeque::new();
-    for (part, recording) in [Part::Live, Part::Backfill].into_iter().zip(recordings) {
-        if let Some(sealed) = &sealed {
-            let length = recording.as_ref().map(|file| file.metadata().map(|metadata| metadata.len())).transpose()?;
-            if !holds(length, sealed.bytes(part), deleted) {
-                places.extend(sealed.ticks(part).map(|ticks| Place::Sealed(part, Box::new(ticks))));
-            }
-        }
-        places.extend(recording.map(|file| Place::Recording(part, file, 0)));
-    }
-    Ok(places)
-}
-
 fn open(data_dir: &Path, hour: HourFile, part: Part) -> io::Result<Option<File>> {
     match File::open(data_dir.join(hour.path_of(part).map_err(io::Error::other)?)) {
         Ok(file) => Ok(Some(file)),
