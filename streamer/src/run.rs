@@ -1,6 +1,6 @@
 //! The program's commands, put together.
 
-use std::{env, io, sync::Arc, time::Duration};
+use std::{env, fs, io, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::http::{Method, Uri};
@@ -63,14 +63,21 @@ pub fn main(cli: Cli) -> anyhow::Result<()> {
 fn print_ticks(args: &TicksArgs) -> anyhow::Result<()> {
     let selection = Selection { con_id: args.con_id, kind: args.tick, from: args.from, to: args.to };
     ticks::print(&args.data_dir, &selection, io::stdout().lock())
-        .with_context(|| format!("cannot print the ticks of {}", args.data_dir.display()))
+        .with_context(|| format!("cannot print the ticks of --data-dir {}", args.data_dir.display()))
 }
 
 fn status(args: &StatusArgs) -> anyhow::Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let answer = runtime.block_on(client::ask(args.at.address, Method::GET, &Uri::from_static("/v1/status")))?;
     match args.output {
-        Output::Table => print!("{}", status::page(&answer)?),
+        Output::Table => {
+            let page = status::page(&answer);
+            let address = args.at.address;
+            print!(
+                "{}",
+                page.with_context(|| format!("what answers at {address} is no streamer; is --address right?"))?
+            );
+        }
         Output::Json => println!("{answer}"),
     }
     Ok(())
@@ -79,7 +86,7 @@ fn status(args: &StatusArgs) -> anyhow::Result<()> {
 fn files(args: &FilesArgs) -> anyhow::Result<()> {
     let newer = args.newer.map(marketstream_crds::Duration::get);
     let files = files::list(&args.data_dir, newer, args.verify, Timestamp::now())
-        .with_context(|| format!("cannot list {}", args.data_dir.display()))?;
+        .with_context(|| format!("cannot list --data-dir {}", args.data_dir.display()))?;
     match args.output {
         Output::Table => print!("{}", files::page(&files)),
         Output::Json => println!("{}", serde_json::to_string(&files)?),
@@ -111,11 +118,17 @@ fn test_connection(args: &TestArgs) -> anyhow::Result<()> {
 
 /// Logs go to standard error: standard output belongs to what is asked for.
 fn start_log(format: LogFormat) {
-    let levels = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_LEVELS));
+    let wanted = EnvFilter::try_from_default_env();
+    let misread =
+        wanted.as_ref().err().filter(|_| env::var_os(EnvFilter::DEFAULT_ENV).is_some()).map(ToString::to_string);
+    let levels = wanted.unwrap_or_else(|_| EnvFilter::new(DEFAULT_LEVELS));
     let log = tracing_subscriber::fmt().with_env_filter(levels).with_writer(io::stderr);
     match format {
         LogFormat::Text => log.with_ansi(false).init(),
         LogFormat::Json => log.json().init(),
+    }
+    if let Some(problem) = misread {
+        tracing::warn!("RUST_LOG is passed over: {problem}; write levels such as info or marketstream_streamer=debug");
     }
 }
 
@@ -135,7 +148,9 @@ fn run(args: RunArgs) -> anyhow::Result<()> {
     let pod_uid = required(&args.pod_uid, "POD_UID")?;
     let identity = Identity { pod: required(&args.pod_name, "POD_NAME")?, pod_uid };
     with_core(&args, &identity, "reporter", async |core, heart, stop| {
-        let client = kube::Client::try_default().await.context("cannot set up the Kubernetes client")?;
+        let client = kube::Client::try_default()
+            .await
+            .context("cannot set up the Kubernetes client; without Kubernetes, give --manifest FILE")?;
         let resource = Resource::new(client, &namespace, name);
         let store = Store::new(&args.data_dir);
         let follow = resource.clone().follow(store, core.manifests(), core.recovery(), stop.clone());
@@ -143,6 +158,17 @@ fn run(args: RunArgs) -> anyhow::Result<()> {
         tokio::join!(follow, report);
         Ok(())
     })
+}
+
+/// Makes the data directory where there is none. One that is there is taken as it is: a volume that takes no files now may
+/// take them later.
+fn prepare(data_dir: &Path) -> anyhow::Result<()> {
+    match fs::create_dir_all(data_dir) {
+        Err(error) if !data_dir.is_dir() => {
+            Err(error).with_context(|| format!("--data-dir {} cannot be made", data_dir.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Starts the core and the HTTP server, runs `beside` with a sign of life of its own, and at a signal ends all in order.
@@ -155,6 +181,7 @@ pub fn with_core(
     name: &'static str,
     beside: impl AsyncFnOnce(&Core, Arc<Heart>, CancellationToken) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
+    prepare(&args.data_dir)?;
     let core = Core::start(&args.data_dir, identity.pod_uid.clone(), Place::in_pod(), BACKFILL_LAG)
         .context("cannot start the session")?;
     let stop = CancellationToken::new();
@@ -165,7 +192,7 @@ pub fn with_core(
     // The port closes last: who waits for it to close, such as the gateway's preStop hook, waits for all of us.
     let stop_server = CancellationToken::new();
     let server = http::serve(args.listen, view, stop_server.clone())
-        .with_context(|| format!("cannot listen on {}", args.listen))?;
+        .with_context(|| format!("cannot listen on {} (--listen)", args.listen))?;
 
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {

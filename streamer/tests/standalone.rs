@@ -301,6 +301,22 @@ fn what_cannot_start_says_why() {
     assert!(missing.contains("cannot be read") && missing.contains("stream.yaml"), "{missing}");
     let nothing = fails(program().arg("--data-dir").arg(folder.path()));
     assert!(nothing.contains("MARKETSTREAM_NAME is not set") && nothing.contains("--manifest FILE"), "{nothing}");
+    for command in ["files", "ticks", "seal"] {
+        let none = fails(program().arg(command).arg("--data-dir").arg(folder.path().join("none")));
+        assert!(none.contains("--data-dir ") && none.contains("No such file"), "{command}: {none}");
+        assert!(!folder.path().join("none").exists(), "{command}");
+    }
+    // A file stands where the data should go.
+    fs::write(&file, "contracts: [{name: a, conId: 1, ticks: [Last]}]\ngateway: {external: {host: gw}}\n").unwrap();
+    let no_folder = fails(program().arg("--manifest").arg(&file).arg("--data-dir").arg(&file));
+    assert!(no_folder.contains("stream.yaml cannot be made"), "{no_folder}");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let mut command = program();
+    command.arg("--manifest").arg(&file).arg("--data-dir").arg(folder.path().join("data")).args(["--listen", &address]);
+    let no_port = fails(command.env("RUST_LOG", "=,="));
+    assert!(no_port.contains(&format!("cannot listen on {address} (--listen): Address already in use")), "{no_port}");
+    assert!(no_port.contains("RUST_LOG is passed over"), "{no_port}");
     let variable = fails(program().env("IB_STREAM_TRACKED_CONTRACTS", "MNQ"));
     assert!(variable.contains("IB_STREAM_TRACKED_CONTRACTS: \"MNQ\""), "{variable}");
 }
@@ -310,6 +326,23 @@ fn nobody_there_is_said_in_words() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let why = fails(program().args(["status", "--address", &address]));
     assert!(why.contains(&format!("no streamer listens at {address}")), "{why}");
+    // Something else answers: in HTTP, and not.
+    for (says, named) in [
+        ("HTTP/1.0 404 Not Found\r\n\r\n", "is no streamer (404 Not Found); is --address right?"),
+        ("HTTP/1.0 200 OK\r\n\r\n{}", "is no streamer; is --address right?"),
+        ("220 mail\r\n", "does not answer as HTTP; is --address right?"),
+    ] {
+        let other = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = other.local_addr().unwrap().to_string();
+        let answers = std::thread::spawn(move || {
+            let (mut stream, _) = other.accept().unwrap();
+            let _ = stream.read(&mut [0; 1024]);
+            stream.write_all(says.as_bytes()).unwrap();
+        });
+        let why = fails(program().args(["status", "--address", &address]));
+        assert!(why.contains(&address) && why.contains(named), "{why}");
+        answers.join().unwrap();
+    }
     let port = address.rsplit(':').next().unwrap();
     let why = fails(program().args(["test-connection", "--ports", port]));
     assert!(why.contains("no gateway answers at 127.0.0.1"), "{why}");

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context, ensure};
-use axum::http::{Method, Request, Uri, header};
+use axum::http::{Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Empty};
 use hyper::{body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
@@ -32,17 +32,19 @@ async fn exchange(address: SocketAddr, method: Method, path: &Uri) -> anyhow::Re
         .uri(path)
         .header(header::HOST, address.to_string())
         .body(Empty::<Bytes>::new())?;
-    let answer = async {
+    let answer = async move {
         let response = sender.send_request(request).await?;
         let status = response.status();
         anyhow::Ok((status, response.into_body().collect().await?.to_bytes()))
     };
-    // The connection must be driven while the answer is read.
-    let (status, body) = tokio::select! {
-        answer = answer => answer?,
-        ended = connection => { ended?; anyhow::bail!("{address} closed the connection") }
-    };
+    // The connection must be driven while the answer is read; it ends with the sender, or before.
+    let (answer, _) = tokio::join!(answer, connection);
+    let (status, body) = answer.with_context(|| format!("{address} does not answer as HTTP; is --address right?"))?;
     let text = String::from_utf8_lossy(&body).into_owned();
+    // A streamer has all that is asked for here.
+    let is_streamer =
+        !matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED);
+    ensure!(is_streamer, "what answers at {address} is no streamer ({status}); is --address right?");
     ensure!(status.is_success(), "{}", text.trim_end());
     Ok(text)
 }

@@ -1,6 +1,6 @@
 //! `streamer seal`: one look at everything that is due.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,8 @@ pub struct Report {
 /// When anything failed, or another process is at it.
 pub fn print(data_dir: &Path, recent: bool) -> anyhow::Result<()> {
     let name = data_dir.display();
+    // Whoever mistypes it must not get a folder, and hear that all is well.
+    fs::read_dir(data_dir).with_context(|| format!("cannot read --data-dir {name}"))?;
     let mut report = run(data_dir, recent)
         .with_context(|| format!("cannot seal the ticks of {name}"))?
         .with_context(|| format!("another process seals the ticks of {name}; try again when it has ended"))?;
