@@ -7,7 +7,7 @@ use marketstream_proto::{
 };
 
 /// The longest record, and what is read of it: texts as long, and the comparison's own.
-const MEMORY: Memory = Memory { base: 8 * framing::MAX_RECORD_BYTES as u64, per_byte: 64 };
+const MEMORY: Memory = Memory { base: 2 * framing::MAX_RECORD_BYTES as u64, per_byte: 32 };
 
 fn ticks() -> Vec<TickMessage> {
     let kinds = [TickKind::Last, TickKind::AllLast, TickKind::BidAsk, TickKind::MidPoint, TickKind::QuoteL1];

@@ -15,7 +15,7 @@ const CORPUS: [&str; 8] = [
     "",
 ];
 /// A session of some 50 bytes for each of its nine characters or more, twice; and the rules of a time zone.
-const MEMORY: Memory = Memory { base: 256 << 10, per_byte: 32 };
+const MEMORY: Memory = Memory { base: 32 << 10, per_byte: 32 };
 const ZONES: [&str; 6] = ["US/Eastern", "America/Chicago", "Asia/Hong_Kong", "MET", "UTC", "Australia/Lord_Howe"];
 
 #[test]

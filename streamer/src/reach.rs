@@ -195,7 +195,7 @@ mod tests {
         let gateway = [(fields.len() as u32).to_be_bytes().as_slice(), fields].concat();
         assert!(matches!(read(&gateway), Reach::Gateway { server_version: 226, .. }), "{:?}", read(&gateway));
         let corpus = [gateway, b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(), b"\0\0\x02\0".to_vec(), Vec::new()];
-        let memory = Memory { base: 16 << 10, per_byte: 8 };
+        let memory = Memory { base: 4 << 10, per_byte: 4 };
         fuzz("answers of a gateway", memory, &corpus, |mut bytes| {
             let Some(Ok(answer)) = answer(&mut bytes).now_or_never() else { return };
             assert!(answer.len() <= 4 + LONGEST_ANSWER);

@@ -6,7 +6,7 @@ use marketstream_crds::{StorageStatus, StreamState};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{MAX_READERS, STILL_BOUND, Served, service::FORMAT};
+use super::{MAX_READERS, Served, service::FORMAT, still};
 use crate::{
     clock::Now,
     drift::{Drift, Verdict},
@@ -117,8 +117,7 @@ impl Picture {
     /// As of now.
     pub fn of(served: &Served) -> Self {
         let facts = &served.view.facts;
-        let still: Vec<&str> =
-            served.view.hearts.iter().filter(|(_, heart)| heart.still() > STILL_BOUND).map(|(name, _)| *name).collect();
+        let still: Vec<&str> = still(&served.view.hearts).map(|(name, _)| name).collect();
         let (session, storage) = (facts.session.borrow().clone(), status::storage(facts));
         let recovery = facts.recovery.borrow().clone();
         let now = facts.clock.now();

@@ -110,6 +110,17 @@ async fn without_a_session_it_is_alive_and_not_ready() {
 }
 
 #[test]
+fn a_process_with_a_loop_that_stands_still_is_not_alive() {
+    assert_eq!(alive([].into_iter()), (StatusCode::OK, "ok\n".to_owned()));
+    let (status, text) =
+        alive([("session", Duration::from_secs(130)), ("recorder", Duration::from_secs(200))].into_iter());
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(text, "the session loop has not turned for 130 s\nthe recorder loop has not turned for 200 s\n");
+    // A heart that has just beaten does not count.
+    assert_eq!(still(&[("session", Arc::new(Heart::new(crate::clock::Clock::start())))]).count(), 0);
+}
+
+#[test]
 fn the_document_describes_every_route_and_no_other() {
     let document: serde_json::Value = serde_json::from_str(include_str!("openapi.json")).unwrap();
     let mut described = Vec::new();

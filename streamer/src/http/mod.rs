@@ -202,17 +202,18 @@ async fn openapi() -> Response {
 }
 
 async fn livez(State(Served { view, .. }): State<Served>) -> (StatusCode, String) {
-    let still: Vec<String> = view
-        .hearts
-        .iter()
-        .filter(|(_, heart)| heart.still() > STILL_BOUND)
-        .map(|(name, heart)| format!("the {name} loop has not turned for {} s", heart.still().as_secs()))
-        .collect();
-    if still.is_empty() {
-        (StatusCode::OK, "ok\n".to_owned())
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", still.join("\n")))
-    }
+    alive(still(&view.hearts))
+}
+
+/// The loops that stand still, and for how long.
+fn still(hearts: &[(&'static str, Arc<Heart>)]) -> impl Iterator<Item = (&'static str, Duration)> {
+    hearts.iter().map(|(name, heart)| (*name, heart.still())).filter(|(_, still)| *still > STILL_BOUND)
+}
+
+fn alive(still: impl Iterator<Item = (&'static str, Duration)>) -> (StatusCode, String) {
+    let lines = still.map(|(name, still)| format!("the {name} loop has not turned for {} s\n", still.as_secs()));
+    let lines: String = lines.collect();
+    if lines.is_empty() { (StatusCode::OK, "ok\n".to_owned()) } else { (StatusCode::SERVICE_UNAVAILABLE, lines) }
 }
 
 async fn readyz(State(Served { view, .. }): State<Served>) -> (StatusCode, String) {

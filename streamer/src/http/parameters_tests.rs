@@ -151,7 +151,7 @@ fn fuzzed_addresses_are_read_within_the_bounds_or_refused_as_bad_requests() {
         "end_time=2026-11-18T12:00:00.5Z&buffer_duration=31d",
         "",
     ];
-    let memory = Memory { base: 64 << 10, per_byte: 64 };
+    let memory = Memory { base: 8 << 10, per_byte: 16 };
     fuzz("addresses", memory, &corpus.map(|text| text.as_bytes().to_vec()), |bytes| {
         let address = [b"/?", bytes].concat();
         let Ok(uri) = Uri::try_from(address.as_slice()) else { return };

@@ -52,7 +52,7 @@ impl Server {
     }
 
     /// HTTP/1.0, so that the answer ends with the connection and needs no decoding.
-    async fn open(&self, path: &str, header: &str) -> (u16, TcpStream) {
+    pub async fn open(&self, path: &str, header: &str) -> (u16, TcpStream) {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(format!("GET {path} HTTP/1.0\r\nhost: streamer\r\n{header}\r\n").as_bytes()).await.unwrap();
         let mut head = Vec::new();
@@ -75,6 +75,20 @@ impl Server {
         let mut body = String::new();
         timeout(PATIENCE, stream.read_to_string(&mut body)).await.unwrap().unwrap();
         (status, body)
+    }
+
+    /// What comes of an answer until it contains this.
+    pub async fn text_until(&self, path: &str, end: &str) -> String {
+        let (status, mut stream) = self.open(path, "").await;
+        assert_eq!(status, 200);
+        let mut text = String::new();
+        let mut buffer = [0; 4_096];
+        while !text.contains(end) {
+            let length = timeout(PATIENCE, stream.read(&mut buffer)).await.unwrap().unwrap();
+            assert!(length > 0, "the answer ended: {text}");
+            text.push_str(&String::from_utf8_lossy(&buffer[..length]));
+        }
+        text
     }
 
     /// Value of a metric without labels.
