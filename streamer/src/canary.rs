@@ -32,7 +32,8 @@ impl Canary {
         self.due
     }
 
-    /// A new API session may have ended the hold: try at once, the first candidate again.
+    /// A new API session may have ended the hold, or what is back may tell of its end: try at once, the first candidate
+    /// again.
     pub fn restart(&mut self, now: Duration) {
         (self.due, self.turn) = (now, 0);
     }

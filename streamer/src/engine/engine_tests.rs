@@ -159,6 +159,14 @@ async fn a_competing_session_holds_every_stream_with_a_line() {
     bench.engine.ask_for_all(now.mono);
     assert_eq!(bench.engine.hold.as_ref().map(Canary::due), Some(now.mono));
     assert!(bench.wanted().is_empty());
+    // So it does when a farm is back, whose streams could not tell.
+    let restored = |bench: &mut Bench, code: i32| {
+        let before = bench.engine.now().mono;
+        bench.engine.hold = Some(Canary::new(before));
+        bench.notice(code, "Market data farm connection:usfuture");
+        bench.engine.hold.as_ref().unwrap().due() < before + Duration::from_secs(30)
+    };
+    assert!(!restored(&mut bench, 2103) && restored(&mut bench, 2104));
     bench.engine.end_hold(now);
     assert_eq!(bench.wanted(), ["a/Last", "a/BidAsk"]);
 }

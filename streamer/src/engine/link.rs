@@ -290,7 +290,12 @@ impl Engine {
         if matches!(notice.code, FARM_OK | HISTORY_FARM_OK | DEFINITIONS_FARM_OK) {
             self.contracts.values_mut().for_each(|contract| contract.farm_up(now.mono));
         }
-        match self.link.apply(notice.code, &notice.message, now.mono) {
+        let demand = self.link.apply(notice.code, &notice.message, now.mono);
+        // What is back may have kept the canary silent.
+        if let Some(hold) = self.hold.as_mut().filter(|_| demand != Demand::None) {
+            hold.restart(now.mono);
+        }
+        match demand {
             Demand::None => {}
             Demand::ResubscribeAll => {
                 self.restart_all(now.mono);

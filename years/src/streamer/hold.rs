@@ -28,7 +28,8 @@ impl Streamer {
         }
     }
 
-    /// A new session may have ended it: the stream that ticks soonest is tried at once.
+    /// A new session may have ended it, or what is back may tell: the stream that ticks soonest is tried at once. Returns
+    /// whether there is a hold.
     pub(super) fn hasten(&mut self, due: Ms) -> bool {
         let Some(hold) = &mut self.hold else { return false };
         (hold.due, hold.turn) = (due, 0);

@@ -56,8 +56,10 @@ impl Streamer {
         match code {
             1101 => self.resubscribe(Mask::MAX, now),
             1102 | 2104 => (self.verify, self.restored) = (Some((now, now + VERIFY)), Some(now)),
-            _ => {}
+            _ => return,
         }
+        // What is back may have kept the canary silent.
+        self.hasten(now);
     }
 
     pub(super) fn lost(&mut self, state: SocketState, now: Ms) {
