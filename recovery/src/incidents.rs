@@ -277,14 +277,9 @@ impl Tracker<'_> {
         let here = self.result.open.iter().chain(&self.result.closed);
         let known = here.chain(&self.view.status.incidents).chain(&self.view.status.history);
         let known: Vec<&str> = known.map(|incident| incident.id.as_str()).collect();
-        let mut free = id.clone();
-        for number in 2..=known.len() + 1 {
-            if !known.contains(&free.as_str()) {
-                break;
-            }
-            free = format!("{id}-{number}");
-        }
-        free
+        let numbered = (2..=known.len() + 1).map(|number| format!("{id}-{number}"));
+        let free = std::iter::once(id.clone()).chain(numbered).find(|free| !known.contains(&free.as_str()));
+        free.unwrap_or(id)
     }
 
     /// Silence from before the session came up, or was of use again, is not the streams' own.

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod dice;
 pub mod draw;
 pub mod fault;
+mod flow;
 pub mod gateway;
 mod judge;
 pub mod market;

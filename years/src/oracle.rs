@@ -6,6 +6,7 @@ use crate::{
     brain::{Alarm, Deed},
     clock::{DAY, HOUR, MINUTE, Ms, SECOND},
     fault::{Fault, Kind, Strength},
+    flow::{Flow, OUT},
     market::{Mask, members},
     rules::{self, Need, Situation},
     streamer::Streamer,
@@ -26,9 +27,7 @@ pub struct Oracle {
     buried: usize,
     critical: Vec<u64>,
     alarms: Vec<Alarm>,
-    /// When a stream ticked last that should flow, and the last silence of all of them: from and to.
-    last: Option<Ms>,
-    gap: Option<(Ms, Ms)>,
+    flow: Flow,
     /// Since when all streams that should flow are stopped; or since when they are not.
     dark: Option<Ms>,
     light: Ms,
@@ -38,12 +37,6 @@ pub struct Oracle {
     deeds: BTreeMap<Strength, Ms>,
     /// When pods were replaced.
     rolls: Vec<Ms>,
-    resubscribed: BTreeMap<usize, Ms>,
-    heard: BTreeMap<usize, Ms>,
-    /// When each ticked again after a silence that is [`OUT`], last.
-    again: BTreeMap<usize, Ms>,
-    /// Since when each flows, and when it had last flowed for the settling time.
-    steady: BTreeMap<usize, (Option<Ms>, Ms)>,
 }
 
 /// A fault that is under way, as the oracle follows it.
@@ -62,10 +55,6 @@ struct Case {
 
 /// What ended so recently may still be acted upon, beyond the age of the report.
 const AFTERMATH: Ms = 5 * SECOND;
-/// Flow for so long ends an incident.
-const SETTLES: Ms = 10 * SECOND;
-/// A silence that somebody may be called for.
-const OUT: Ms = 8 * MINUTE;
 /// By then somebody has been called for a silence.
 const CALLED: Ms = 10 * MINUTE;
 /// A login takes so long once nothing stands in its way.
@@ -80,24 +69,7 @@ impl Oracle {
     pub fn watch(&mut self, now: Ms, world: &World, streamer: Option<&Streamer>, trace: &mut Trace) {
         let expected = world.expected();
         self.note_light(now, world, expected);
-        self.note_flow(now, world);
-        if let Some(streamer) = streamer {
-            for index in members(world.delivering()) {
-                if let Some(tick) = streamer.entries[index].last_tick {
-                    let before = self.heard.insert(index, tick);
-                    if before.is_some_and(|before| tick - before >= OUT) {
-                        self.again.insert(index, tick);
-                    }
-                }
-            }
-        }
-        let last = self.last_heard(expected);
-        self.gap = self
-            .last
-            .zip(last)
-            .filter(|(before, last)| last - before >= MINUTE)
-            .map_or(self.gap, |(before, _)| Some((before, now)));
-        self.last = last;
+        self.flow.note(now, world, streamer, expected);
         if self.current != world.active {
             for before in std::mem::replace(&mut self.current, world.active.clone()) {
                 if !self.current.contains(&before) {
@@ -150,21 +122,6 @@ impl Oracle {
         self.close(now, world, trace);
     }
 
-    /// Data that come for a moment end nothing.
-    fn note_flow(&mut self, now: Ms, world: &World) {
-        let delivering = world.delivering();
-        for index in 0..world.manifest.streams.len() {
-            let (since, steady) = self.steady.entry(index).or_insert((None, now));
-            if delivering & (1 << index) == 0 {
-                if since.take().is_some_and(|since| now - since >= SETTLES) {
-                    *steady = now;
-                }
-            } else if now - *since.get_or_insert(now) >= SETTLES {
-                *steady = now;
-            }
-        }
-    }
-
     fn note_light(&mut self, now: Ms, world: &World, expected: Mask) {
         let dark = expected != 0 && expected & !world.blocked() == 0;
         if dark {
@@ -214,7 +171,7 @@ impl Oracle {
             let (detected, critical) = (case.detected, case.critical);
             let mut situation = self.situation(now, world, active, expected);
             // What comes upon a silence that somebody was called for is tried with its long pauses.
-            let late = |index: usize| self.heard.get(&index).is_some_and(|heard| since - heard >= CALLED);
+            let late = |index: usize| self.flow.heard(index).is_some_and(|heard| since - heard >= CALLED);
             if situation.hurting != 0 && members(situation.hurting).all(late) {
                 situation.shift += HOUR;
             }
@@ -271,8 +228,7 @@ impl Oracle {
             }
             self.critical.push(alarm.id);
             // By the report, not only by now.
-            let untold = |index: usize| self.again.get(&index).is_some_and(|again| *again >= seen);
-            let heard = |index: usize| self.heard.get(&index).copied().filter(|_| !untold(index));
+            let heard = |index: usize| self.flow.heard_by(index, seen);
             // What has not ticked since its fault ended still looks like it.
             let unheard_since =
                 |streams: Mask, until: Ms| members(streams).any(|index| heard(index).is_none_or(|heard| heard < until));
@@ -285,8 +241,7 @@ impl Oracle {
                 concerns && rules::worth_a_call(&active.fault.kind)
             });
             let old = |at: Option<Ms>| at.is_none_or(|at| now - at >= OUT);
-            let steady = |index: usize| self.steady.get(&index).map(|(_, steady)| *steady);
-            let out = |index: usize| old(heard(index)) || old(steady(index));
+            let out = |index: usize| old(heard(index)) || old(self.flow.steady(index));
             let unheard = |active: &Active| rules::hurts_always(&active.fault.kind) || active.fault.streams == 0;
             let long = members(alarm.streams).any(out) || known.iter().any(unheard);
             if !(justified && long) {
@@ -322,7 +277,7 @@ impl Oracle {
             // A subscription that has not ticked since its death ended still looks dead.
             let dead = matches!(active.fault.kind, Kind::Silent | Kind::Corrupt);
             let stopped = if dead { active.blocking & world.expected() } else { 0 };
-            let unheard = |index: usize| self.heard.get(&index).is_none_or(|heard| heard < until);
+            let unheard = |index: usize| self.flow.heard(index).is_none_or(|heard| heard < *until);
             *until + aftermath >= seen || stopped != 0 && members(stopped).all(unheard)
         });
         // Of a fault that goes on in another way, what it was before counts only until a report can tell of that.
@@ -346,21 +301,16 @@ impl Oracle {
             members(world.delivering() & world.expected() & !doubtful).filter(ticked).fold(0, |mask, i| mask | 1 << i)
         });
         let hurting = relevant.iter().fold(0, |mask, active| mask | active.blocking);
-        let in_silence = |at: Ms| self.last_heard(hurting & world.expected()).is_none_or(|heard| at > heard);
+        let in_silence = |at: Ms| self.flow.last(hurting & world.expected()).is_none_or(|heard| at > heard);
         let again = self.deeds.iter().filter(|(_, at)| in_silence(**at)).map(|(strength, _)| *strength).max();
         let trading = world.trading();
+        let corrupt = relevant.iter().filter(|active| active.fault.kind == Kind::Corrupt);
+        let corrupt = corrupt.fold(0, |mask, active| mask | active.blocking);
         let looks = rules::Looks {
             healthy,
             matter: if trading == 0 { Mask::MAX } else { trading },
-            silent_for: match self.gap.filter(|(_, to)| seen < *to) {
-                Some((from, _)) => seen - from,
-                None => self.last_heard(world.expected()).map_or(Ms::MAX, |heard| now - heard),
-            },
-            corrupt_for: {
-                let corrupt = relevant.iter().filter(|active| active.fault.kind == Kind::Corrupt);
-                let streams = corrupt.fold(0, |mask, active| mask | active.blocking & world.expected());
-                self.last_heard(streams).map_or(Ms::MAX, |heard| now - heard)
-            },
+            silent_for: self.flow.silence_by(seen, now, world.expected()),
+            corrupt_for: self.flow.last(corrupt & world.expected()).map_or(Ms::MAX, |heard| now - heard),
             tried: self.tried(&relevant).max(again),
             connected: streamer.is_some_and(Streamer::up),
             hung: relevant.iter().any(|active| matches!(active.fault.kind, Kind::Hang { .. }) && active.blocking != 0),
@@ -392,10 +342,6 @@ impl Oracle {
         });
     }
 
-    fn last_heard(&self, streams: Mask) -> Option<Ms> {
-        members(streams).filter_map(|index| self.heard.get(&index).copied()).max()
-    }
-
     /// The weakest action that every fault at hand has seen.
     fn tried(&self, relevant: &[Active]) -> Option<Strength> {
         let hurting = relevant.iter().filter(|active| active.blocking != 0);
@@ -404,11 +350,7 @@ impl Oracle {
 
     /// One resubscription of a stream that is silent and healthy is allowed for each silence.
     fn undecidable(&mut self, deed: Deed, now: Ms) -> Verdict {
-        let again = members(deed.streams).any(|index| {
-            let heard = self.heard.get(&index).copied().unwrap_or(Ms::MIN);
-            self.resubscribed.insert(index, now).is_some_and(|before| before >= heard)
-        });
-        if again { Verdict::Needless } else { Verdict::Undecidable }
+        if self.flow.ask(deed.streams, now) { Verdict::Needless } else { Verdict::Undecidable }
     }
 }
 
