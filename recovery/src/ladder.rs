@@ -85,7 +85,7 @@ impl<'a> Ladder<'a> {
         let escalation = self.escalation(incident, verified);
         // Between two rungs, what the cause allows may be tried once more.
         let again = self.repeat(incident, verified);
-        let sooner = |step: &Step| escalation.is_none_or(|escalation| step.due <= escalation.due);
+        let sooner = |step: &Step| escalation.is_none_or(|escalation| step.due < escalation.due);
         again.filter(sooner).or(escalation)
     }
 

@@ -362,6 +362,15 @@ fn a_pod_that_is_not_heard_of_is_told_of_in_time_though_its_session_was_young() 
 }
 
 #[test]
+fn nobody_is_called_later_for_a_request_that_is_due_at_the_same_moment() {
+    let mut world = World::new();
+    world.spec.recovery.critical_after = Duration::from_secs(540);
+    world.silence(&[MNQ_TRADES], 60);
+    world.run(500);
+    assert_eq!(world.rungs(), [(1, 60.0), (2, 180.0), (2, 300.0), (4, 540.0)]);
+}
+
+#[test]
 fn a_thin_stream_that_the_session_asked_for_has_its_own_time_to_tick() {
     let mut world = World::new();
     world.contract("btc").stale_after = Some(Duration::from_secs(900));
