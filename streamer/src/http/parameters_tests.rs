@@ -145,7 +145,7 @@ proptest! {
 fn fuzzed_addresses_are_read_within_the_bounds_or_refused_as_bad_requests() {
     let corpus = [
         "tick_types=last,bid_ask&limit=10&timeout=60",
-        "after=1795469313000000-0-0&tick_types=mid_point",
+        "after=7/last:3600:1,last_backfill:3600:2,bid_ask:7200:9&tick_types=mid_point&buffer_duration=90s",
         "start_time=2026-11-18T14:00:00%2B02:00&buffer_duration=30m&format=protobuf&raw=true",
         "start_time=1794990000&end_time=1794990009&limit=1000000000",
         "end_time=2026-11-18T12:00:00.5Z&buffer_duration=31d",

@@ -26,7 +26,20 @@ pub fn parse(text: &str) -> Option<Trade> {
 
 #[cfg(test)]
 mod tests {
+    use marketstream_fuzz::{Memory, fuzz};
+
     use super::*;
+
+    #[test]
+    fn fuzzed_trades_are_none_or_have_numbers_and_a_time() {
+        let corpus = ["701.28;1;1348075471534;67854;701.46918464;true", ";0;1348075471534;1;1;true", ""];
+        let memory = Memory { base: 1 << 10, per_byte: 4 };
+        fuzz("trades", memory, &corpus.map(|text| text.as_bytes().to_vec()), |bytes| {
+            let Some(trade) = parse(&String::from_utf8_lossy(bytes)) else { return };
+            assert!([trade.price, trade.size, trade.volume].iter().all(|number| number.is_finite()), "{trade:?}");
+            assert!((1..253_402_300_800_000).contains(&trade.at_ms), "{trade:?}");
+        });
+    }
 
     #[test]
     fn a_trade_is_read_and_what_is_none_is_not() {

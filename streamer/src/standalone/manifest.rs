@@ -2,9 +2,12 @@
 
 use marketstream_crds::{MarketStreamSpec, check, names};
 use serde_json::{Map, Value, json};
+use serde_saphyr::{Options, options::AliasLimits};
 
 use super::{schema::Schema, seed::Seed};
 
+/// Nodes that stand in a manifest by a name for them: a hundred contracts with all their fields have a third of it.
+const MOST_REPEATED: usize = 10_000;
 /// Name of a MarketStream whose manifest gives none.
 const NAME: &str = "standalone";
 
@@ -80,10 +83,16 @@ impl Reader {
     }
 }
 
+/// YAML's names for parts that come again (`*name`) may multiply: a few lines can stand for a billion nodes.
+fn options() -> Options {
+    let alias_limits = AliasLimits { max_total_replayed_events: MOST_REPEATED, ..AliasLimits::default() };
+    Options { alias_limits, ..Options::default() }
+}
+
 /// The one document that matters: a file for kubectl may hold a Secret or a Namespace, too.
 fn document(text: &str) -> Result<Value, String> {
-    let documents: Vec<Value> =
-        serde_saphyr::from_multiple(text).map_err(|error| format!("it is no valid YAML: {error}"))?;
+    let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(text, options())
+        .map_err(|error| format!("it is no valid YAML: {error}"))?;
     let mut documents: Vec<Value> = documents.into_iter().filter(|document| !document.is_null()).collect();
     if documents.len() > 1 {
         documents.retain(|document| document["kind"] == "MarketStream");
@@ -199,14 +208,22 @@ mod tests {
         // One node under several names.
         let shared = "contracts: [{name: a, conId: 1, ticks: &t [Last, BidAsk]}, {name: b, conId: 2, ticks: *t}]\n\
                       gateway: {external: {host: gw}}\nlimits: &l {lines: 50}\nbackfill: {<<: *l}\n";
+        // Nine names for nine of the one before, and so on: a billion nodes, if somebody wrote them out.
+        let laugh = |level: u8| {
+            let (name, below) = (char::from(level), format!("*{}", char::from(level - 1)));
+            format!("{name}: &{name} [{}]\n", vec![below; 9].join(", "))
+        };
+        let laughs = format!("a: &a [x]\n{}", (b'b'..=b'i').map(laugh).collect::<String>());
         let corpus = [
             SPEC.to_owned(),
             whole(SPEC),
             format!("{SPEC}{long}"),
             format!("{SPEC}limits: {{lines: 50}}\n"),
             shared.to_owned(),
+            laughs,
         ];
         let reader = Reader::new(Seed::default());
+        // Ten thousand repeated nodes, and what is wrong with each.
         let memory = Memory { base: 4 << 20, per_byte: 512 };
         fuzz("manifests", memory, &corpus.map(String::into_bytes), |bytes| {
             let text = String::from_utf8_lossy(bytes);

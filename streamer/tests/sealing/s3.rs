@@ -17,31 +17,35 @@ use super::packages::cache;
 pub const BUCKET: &str = "ticks";
 pub const KEY: &str = "key-of-tests";
 pub const SECRET: &str = "secret-of-tests";
+/// Below the server's folder: its buckets, and what it says.
+const ROOT: &str = "buckets";
+const LOG: &str = "log";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running server with one bucket.
 pub struct S3 {
     process: Child,
     port: u16,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl S3 {
     pub fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join(BUCKET)).unwrap();
+        fs::create_dir_all(folder.path().join(ROOT).join(BUCKET)).unwrap();
         // Free until somebody else takes it in this moment.
         let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let log = File::create(folder.path().join(LOG)).unwrap();
         let process = Command::new(program())
             .args(["serve", "s3", "--config", "/dev/null", "--addr", &format!("127.0.0.1:{port}")])
             .args(["--auth-key", &format!("{KEY},{SECRET}")])
-            .arg(folder.path())
+            .arg(folder.path().join(ROOT))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(log)
             .spawn()
             .unwrap();
-        let mut server = Self { process, port, _folder: folder };
+        let mut server = Self { process, port, folder };
         let end = Instant::now() + PATIENCE;
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(server.process.try_wait().unwrap().is_none(), "the S3 server has ended");
@@ -78,6 +82,9 @@ impl S3 {
 impl Drop for S3 {
     fn drop(&mut self) {
         self.stop();
+        if std::thread::panicking() {
+            eprintln!("the S3 server says: {}", fs::read_to_string(self.folder.path().join(LOG)).unwrap_or_default());
+        }
     }
 }
 
