@@ -78,6 +78,23 @@ async fn a_hanging_gateway_is_left_and_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_shorter_probe_interval_counts_at_once() {
+    let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
+    let mut spec = spec(json!([sim1(&["Last"])]), &[gateway.port()]);
+    spec.gateway.probe_interval = "10m".parse().unwrap();
+    let streamer = Streamer::start(data.path());
+    streamer.apply(&spec);
+    streamer.until_flowing().await;
+    gateway.begin(json!({"kind": "hang"})).await;
+    streamer.until("the silence", |status| status.flowing == 0).await;
+    assert_eq!(streamer.status().socket.state, SocketState::Connected, "nobody asks for ten minutes");
+    spec.gateway.probe_interval = "500ms".parse().unwrap();
+    streamer.apply(&spec);
+    streamer.until("the unanswered probes", |status| status.socket.state == SocketState::ProbeTimeout).await;
+    streamer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_zombie_that_a_new_session_cures() {
     let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
     let (streamer, spec) = flowing(&gateway, &data).await;

@@ -10,7 +10,7 @@ use super::{
     Engine,
     gaps::recorded,
     silence::{Witnesses, is_witnessed, refine},
-    stream::Origin,
+    stream::{Origin, StreamEntry},
 };
 use crate::{
     backfill::ledger::{GapCause, Recorded},
@@ -73,7 +73,9 @@ impl Engine {
         self.client()?;
         let canary_due = self.send_canary_if_due(now);
         let mut next = canary_due;
-        let mut keys: Vec<StreamKey> = self.streams.keys().cloned().collect();
+        let waits = |stream: &StreamEntry| stream.wanted_at.is_some() && !stream.is_running();
+        let waiting = self.streams.iter().filter(|(_, stream)| waits(stream));
+        let mut keys: Vec<StreamKey> = waiting.map(|(key, _)| key.clone()).collect();
         keys.sort_by_cached_key(|key| self.importance(key));
         for key in keys {
             match self.earliest(&key, now) {
