@@ -16,10 +16,11 @@ use marketstream_proto::{
     layout::{HourFile, MICROS_PER_SECOND},
 };
 
+use super::room;
 use crate::{disk, live::Hub, sums::Sums};
 
-/// Room that each buffer of a file keeps for what comes next, bytes: with 100 streams every KiB counts a hundred times.
-const KEPT: usize = 8 * 1024;
+/// Most room that each buffer of a file keeps, bytes: with 100 streams every KiB counts a hundred times.
+const KEPT: usize = 4 * 1024;
 /// Least pause before a refused write is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -146,11 +147,9 @@ impl HourWriter {
                     let outcome = sums.write();
                     self.sums = self.told(outcome).map(|()| sums);
                 }
-                self.framed.drain(..self.written);
+                room::drain(&mut self.framed, self.written, KEPT);
                 self.shown = self.shown.saturating_sub(self.written);
                 self.written = 0;
-                // After a stall the room that it took is given back.
-                self.framed.shrink_to(KEPT);
                 if self.held() == 0 {
                     self.failure = None;
                 }
@@ -199,15 +198,14 @@ impl HourWriter {
         };
         // Numbered only now, since the sequence goes on from what the file holds.
         let mut rest = self.waiting.as_slice();
-        for length in self.lengths.drain(..) {
-            let (body, behind) = rest.split_at(length);
+        for length in &self.lengths {
+            let (body, behind) = rest.split_at(*length);
             framing::append_numbered(&mut self.framed, body, self.next_sequence);
             self.next_sequence += 1;
             rest = behind;
         }
-        self.waiting.clear();
-        self.waiting.shrink_to(KEPT);
-        self.lengths.shrink_to(KEPT / size_of::<usize>());
+        room::empty(&mut self.waiting, KEPT);
+        room::empty(&mut self.lengths, KEPT / size_of::<usize>());
         let outcome = file.write_all(&self.framed[self.written..]);
         self.file = Some(file);
         if outcome.is_err() {

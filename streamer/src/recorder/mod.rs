@@ -4,6 +4,7 @@
 mod doubts;
 mod file;
 mod queue;
+mod room;
 mod writer;
 
 use std::{

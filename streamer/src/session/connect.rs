@@ -10,10 +10,11 @@ use super::{endpoints::Endpoint, failure::Failure};
 use crate::pacing::REQUESTS_PER_SECOND;
 
 /// Frames that one subscription may have waiting; what comes on top is lost, and told as lag. All run on one thread, where
-/// the runtime's budget of 128 operations has the library hand on some 40 frames before every subscription has its turn:
-/// at full speed 64 slots lose nothing and 32 do (measured). A pause of the thread holds the library up, too, and then
-/// the socket's buffers hold what comes. The library takes the memory at once, about 130 bytes a slot.
-const CAPACITY: usize = 256;
+/// the runtime's budget of 128 operations keeps the library from handing on more frames than that before every
+/// subscription has its turn; it takes some three operations for each, so that at full speed 64 slots lose nothing and 32
+/// do (measured). A pause of the thread holds the library up, too, and then the socket's buffers hold what comes. The
+/// library takes the memory at once, about 130 bytes a slot.
+const CAPACITY: usize = 128;
 
 /// A session that is up.
 pub struct Connection {
