@@ -90,7 +90,7 @@ bench-simulator: ## How many ticks a second the simulator sends, beside a raw lo
 
 .PHONY: bench-streamer
 bench-streamer: ## How fast and how large the streamer is, beside raw reads of the same bytes and the bare client library
-	@cargo bench --quiet --locked --package marketstream-streamer --bench throughput
+	@cargo bench --quiet --locked --workspace --bench throughput
 
 # --- Programs and images ----------------------------------------------------------------------------------------
 

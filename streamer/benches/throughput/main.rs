@@ -14,18 +14,24 @@ mod recorded;
 mod sample;
 mod streamer;
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use serde_json::{Value, json};
 
-use self::flood::Spent;
+use self::{flood::Spent, process::Memory};
 
 /// Where the figures go, for a machine to read.
 const OUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench/streamer.json");
 
-/// Seen in the budgets: ticks a second on one core, CPU microseconds a tick, MiB at rest and with 100 streams.
-const BUDGETS: [(&str, f64); 4] =
-    [("ticks_per_s", 300_000.0), ("cpu_us_per_tick", 3.0), ("rss_idle_mib", 15.0), ("rss_100_streams_mib", 32.0)];
+/// Seen in the budgets: ticks a second on one core, CPU microseconds a tick, MiB at rest and with 100 streams, also after
+/// a burst.
+const BUDGETS: [(&str, f64); 5] = [
+    ("ticks_per_s", 300_000.0),
+    ("cpu_us_per_tick", 3.0),
+    ("rss_idle_mib", 15.0),
+    ("rss_100_streams_mib", 32.0),
+    ("rss_100_streams_after_burst_mib", 32.0),
+];
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
@@ -45,18 +51,22 @@ fn measure() -> anyhow::Result<()> {
     let alone = ibapi_alone::run()?;
     let raw = raw::run(&streamer.sample)?;
 
+    let memory = [
+        ("idle", streamer.idle),
+        ("after_flood", streamer.after_flood),
+        ("100_streams", hundred.flowing),
+        ("100_streams_after_burst", hundred.after_burst),
+    ];
     let bytes_per_tick = streamer.sample.bytes.len() as f64 / streamer.sample.ticks as f64;
     let figures = json!({
         "ticks_per_s": streamer.flood.ticks_per_s(),
         "ticks_per_cpu_s": streamer.flood.ticks_per_cpu_s(),
         "cpu_us_per_tick": streamer.flood.cpu_us_per_tick(),
         "cpu_us_per_tick_by_thread": streamer.by_thread,
-        "rss_idle_mib": streamer.rss_idle_mib,
-        "anonymous_idle_mib": streamer.anonymous_idle_mib,
-        "rss_100_streams_mib": hundred.rss_mib,
-        "rss_100_streams_after_burst_mib": hundred.rss_after_burst_mib,
-        "rss_100_streams_peak_mib": hundred.rss_peak_mib,
-        "rss_flood_peak_mib": streamer.rss_peak_mib,
+        "rss_idle_mib": streamer.idle.resident,
+        "rss_100_streams_mib": hundred.flowing.resident,
+        "rss_100_streams_after_burst_mib": hundred.after_burst.resident,
+        "memory_mib": BTreeMap::from(memory),
         "ticks": streamer.flood.ticks,
         "lost": streamer.loss.lost + hundred.loss.lost,
         "lag_notices": streamer.loss.lag_notices + hundred.loss.lag_notices,
@@ -74,6 +84,7 @@ fn measure() -> anyhow::Result<()> {
     print(
         &figures,
         [("streamer", &streamer.flood), ("ibapi alone, no recording", &alone), ("raw bytes to a file", &raw)],
+        memory,
     );
     let out = Path::new(OUT);
     std::fs::create_dir_all(out.parent().unwrap_or(out))?;
@@ -82,7 +93,7 @@ fn measure() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn print(figures: &Value, rows: [(&str, &Spent); 3]) {
+fn print(figures: &Value, rows: [(&str, &Spent); 3], memory: [(&str, Memory); 4]) {
     println!("{:<28}{:>12}{:>16}{:>14}", "", "ticks/s", "ticks/s of CPU", "CPU us/tick");
     for (name, spent) in rows {
         let (wall, cpu, each) = (spent.ticks_per_s(), spent.ticks_per_cpu_s(), spent.cpu_us_per_tick());
@@ -91,18 +102,15 @@ fn print(figures: &Value, rows: [(&str, &Spent); 3]) {
     let figure = |name: &str| figures[name].as_f64().unwrap_or(f64::NAN);
     println!("by thread, CPU us/tick: {}", figures["cpu_us_per_tick_by_thread"]);
     println!(
-        "lost {}, lag notices {}; load average before {}\nmemory, MiB: of its own when idle {:.1}, at the peak of the flood {:.1}, \
-         after a burst in 100 streams {:.1}, at its peak {:.1}",
-        figures["lost"],
-        figures["lag_notices"],
-        figures["load_average"],
-        figure("anonymous_idle_mib"),
-        figure("rss_flood_peak_mib"),
-        figure("rss_100_streams_after_burst_mib"),
-        figure("rss_100_streams_peak_mib"),
+        "lost {}, lag notices {}; load average before {}",
+        figures["lost"], figures["lag_notices"], figures["load_average"]
     );
+    println!("{:<28}{:>12}{:>16}{:>14}{:>10}", "memory, MiB", "resident", "of its own", "program", "peak");
+    for (when, Memory { resident, own, program, peak }) in memory {
+        println!("{when:<28}{resident:>12.1}{own:>16.1}{program:>14.1}{peak:>10.1}");
+    }
     println!("budgets:");
     for (name, budget) in BUDGETS {
-        println!("  {name:<26}{:>12.2}  of {budget}", figure(name));
+        println!("  {name:<32}{:>12.2}  of {budget}", figure(name));
     }
 }

@@ -11,6 +11,7 @@ use std::{
 };
 
 use anyhow::Context;
+use serde::Serialize;
 
 /// The core of what is measured, and the one of everything else.
 const CORES: [&str; 2] = ["1", "0"];
@@ -19,6 +20,20 @@ const KIB_PER_MIB: f64 = 1024.0;
 
 /// Longest wait for a word of a process.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Memory of a process, MiB, by its `/proc/PID/status`.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Memory {
+    /// What is resident (`VmRSS`): the sum of the next two.
+    pub resident: f64,
+    /// What it has for itself (`RssAnon`): heap, stacks, and what it changed of the program's data.
+    pub own: f64,
+    /// Pages of the program and its libraries, mapped from their files (`RssFile`): shared with every process of the same
+    /// files, and taken back by the kernel when memory is short.
+    pub program: f64,
+    /// The most that was ever resident (`VmHWM`).
+    pub peak: f64,
+}
 
 /// A process that ends with this value, and the lines that it says.
 pub struct Process(Child, Receiver<String>);
@@ -74,12 +89,15 @@ impl Process {
         Ok(threads)
     }
 
-    /// A figure of its memory, MiB: `VmRSS` is what it has, `VmHWM` the most it ever had.
-    pub fn memory_mib(&self, what: &str) -> anyhow::Result<f64> {
+    /// Its memory now.
+    pub fn memory(&self) -> anyhow::Result<Memory> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix(what)).with_context(|| format!("no {what}"))?;
-        let kib: f64 = line.trim_matches([':', ' ', '\t']).trim_end_matches(" kB").parse()?;
-        Ok(kib / KIB_PER_MIB)
+        let mib = |name: &str| -> anyhow::Result<f64> {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no {name}"))?;
+            let kib: f64 = line.trim_matches([':', ' ', '\t']).trim_end_matches(" kB").parse()?;
+            Ok(kib / KIB_PER_MIB)
+        };
+        Ok(Memory { resident: mib("VmRSS")?, own: mib("RssAnon")?, program: mib("RssFile")?, peak: mib("VmHWM")? })
     }
 
     /// Asks it to end in order, and waits until it has.
@@ -97,6 +115,15 @@ impl Drop for Process {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// Has the kernel read a program anew when it is started, as it does on a node. Of a file that was just written it keeps
+/// larger pieces in memory, and maps them whole: then 1 to 2 MiB more of the program are resident.
+pub fn read_from_disk(program: &Path) -> anyhow::Result<()> {
+    let file = std::fs::File::open(program)?;
+    file.sync_all()?;
+    rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
+    Ok(())
 }
 
 /// Keeps everything that is not measured off the core of what is.

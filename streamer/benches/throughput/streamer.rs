@@ -16,13 +16,14 @@ use tempfile::TempDir;
 use crate::{
     flood::{Meter, ROUNDS, Spent, TICKS},
     gateway::{Gateway, five, hundred},
-    process::Process,
+    process::{self, Memory, Process},
     raw::Sample,
     recorded::lost,
     sample,
 };
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_marketstream-streamer");
+const CONTAINERFILE: &str = include_str!("../../../Containerfile");
 
 const TICKS_TOTAL: &str = "marketstream_streamer_ticks_total{";
 const LAG_NOTICES: &str = "marketstream_streamer_lag_notices_total";
@@ -43,10 +44,9 @@ pub struct Measured {
     pub flood: Spent,
     /// CPU microseconds a tick of each thread, in the last round.
     pub by_thread: BTreeMap<String, f64>,
-    pub rss_idle_mib: f64,
-    /// What of it is the process's own; the rest is its program, mapped from the file.
-    pub anonymous_idle_mib: f64,
-    pub rss_peak_mib: f64,
+    /// Before any flood.
+    pub idle: Memory,
+    pub after_flood: Memory,
     pub loss: Loss,
     pub sample: Sample,
 }
@@ -56,8 +56,7 @@ pub fn run() -> anyhow::Result<Measured> {
     let gateway = Gateway::start()?;
     let streamer = Streamer::start(&gateway, &five())?;
     thread::sleep(SETTLE);
-    let rss_idle_mib = streamer.process.memory_mib("VmRSS")?;
-    let anonymous_idle_mib = streamer.process.memory_mib("RssAnon")?;
+    let idle = streamer.process.memory()?;
     let (mut rounds, mut last_second) = (Vec::new(), 0);
     let mut by_thread = BTreeMap::new();
     let ticks = u64::from(TICKS) * five().len() as u64;
@@ -70,26 +69,17 @@ pub fn run() -> anyhow::Result<Measured> {
         rounds.push(spent);
         by_thread = threads.into_iter().map(|(name, cpu_s)| (name, cpu_s * 1e6 / ticks as f64)).collect();
     }
-    let rss_peak_mib = streamer.process.memory_mib("VmHWM")?;
+    let after_flood = streamer.process.memory()?;
     let loss = streamer.loss(gateway, last_second)?;
-    Ok(Measured {
-        flood: Spent::best(&rounds),
-        by_thread,
-        rss_idle_mib,
-        anonymous_idle_mib,
-        rss_peak_mib,
-        loss,
-        sample,
-    })
+    Ok(Measured { flood: Spent::best(&rounds), by_thread, idle, after_flood, loss, sample })
 }
 
 /// With as many streams as a manifest may have.
 pub struct Hundred {
-    /// Memory while all of them flow, MiB.
-    pub rss_mib: f64,
+    /// While all of them flow.
+    pub flowing: Memory,
     /// After a burst in each of them.
-    pub rss_after_burst_mib: f64,
-    pub rss_peak_mib: f64,
+    pub after_burst: Memory,
     pub loss: Loss,
 }
 
@@ -106,15 +96,14 @@ pub fn hundred_streams() -> anyhow::Result<Hundred> {
     let (gateway, streams) = (Gateway::start()?, hundred());
     let streamer = Streamer::start(&gateway, &streams)?;
     thread::sleep(SETTLE);
-    let rss_mib = streamer.process.memory_mib("VmRSS")?;
+    let flowing = streamer.process.memory()?;
     let before = streamer.ticks()?;
     let last_second = gateway.burst(&streams, BURST)?;
     let ticks = u64::from(BURST) * streams.len() as u64;
     streamer.until("the burst is recorded", |streamer| Ok(streamer.ticks()? >= before + ticks))?;
     thread::sleep(SETTLE);
-    let rss_after_burst_mib = streamer.process.memory_mib("VmRSS")?;
-    let rss_peak_mib = streamer.process.memory_mib("VmHWM")?;
-    Ok(Hundred { rss_mib, rss_after_burst_mib, rss_peak_mib, loss: streamer.loss(gateway, last_second)? })
+    let after_burst = streamer.process.memory()?;
+    Ok(Hundred { flowing, after_burst, loss: streamer.loss(gateway, last_second)? })
 }
 
 struct Streamer {
@@ -133,11 +122,13 @@ impl Streamer {
         let kubeconfig = data.path().join(".marketstream/kubeconfig");
         std::fs::write(&kubeconfig, KUBECONFIG)?;
         let http = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        process::read_from_disk(Path::new(PROGRAM))?;
         let process = Process::start(Path::new(PROGRAM), |command| {
             command
                 .args(["--data-dir".as_ref(), data.path().as_os_str()])
                 .args(["--listen", &http.to_string(), "--name", "bench", "--pod-name", "bench-0"])
                 .args(["--pod-namespace", "bench", "--pod-uid", "bench"])
+                .envs(image_environment())
                 .env("KUBECONFIG", kubeconfig)
                 .env("RUST_LOG", "off");
         })?;
@@ -199,10 +190,21 @@ impl Streamer {
     }
 }
 
-/// An API server that is not there: recording starts from the spec on the volume.
-const KUBECONFIG: &str = "{apiVersion: v1, kind: Config, current-context: none, \
-    clusters: [{name: none, cluster: {server: 'http://127.0.0.1:9'}}], \
-    contexts: [{name: none, context: {cluster: none, user: none}}], users: [{name: none, user: {}}]}";
+/// What the program's image sets.
+fn image_environment() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let stage = CONTAINERFILE.split("\nFROM ").find(|stage| stage.contains(" AS streamer\n")).unwrap_or_default();
+    stage.lines().filter_map(|line| line.strip_prefix("ENV ")?.split_once('='))
+}
+
+/// An API server that is not there: recording starts from the spec on the volume. Its authority is known, as it is in a
+/// pod: otherwise all that the system trusts would be read.
+const KUBECONFIG: &str = concat!(
+    "{apiVersion: v1, kind: Config, current-context: none, contexts: [{name: none, context: {cluster: none, user: none}}], \
+     users: [{name: none, user: {}}], clusters: [{name: none, cluster: {server: 'https://127.0.0.1:9', \
+     certificate-authority: '",
+    env!("CARGO_MANIFEST_DIR"),
+    "/benches/throughput/authority.crt'}}]}"
+);
 
 fn spec(gateway: &Gateway, streams: &[Stream]) -> serde_json::Value {
     let mut contracts = BTreeMap::<i32, Vec<&str>>::new();
