@@ -40,6 +40,12 @@ impl Problem {
         Self { status: StatusCode::NOT_FOUND, code: "INVALID_REQUEST", message }
     }
 
+    /// What is stored cannot be read.
+    pub fn unreadable(error: &std::io::Error) -> Self {
+        let message = format!("the stored ticks cannot be read: {error}");
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, code: "BUFFER_ERROR", message }
+    }
+
     /// As many as are served at once are being served.
     pub fn busy(message: String) -> Self {
         Self { status: StatusCode::SERVICE_UNAVAILABLE, code: "RATE_LIMIT_EXCEEDED", message }

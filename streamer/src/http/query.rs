@@ -41,7 +41,8 @@ pub async fn query(
 ) -> Result<Response, Problem> {
     let facts = &served.view.facts;
     let range = parameters::range(&pairs, facts.clock.now().wall)?;
-    let target = target::find(facts, &contract)?;
+    let since = range.start_us.div_euclid(MICROS_PER_SECOND);
+    let target = target::find_stored(facts, &contract, &range.kinds, since).await?;
     let kinds = target.kinds(Some(range.kinds.clone()))?;
     let permit =
         served.queries.clone().try_acquire_owned().map_err(|_| {

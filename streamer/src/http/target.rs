@@ -1,11 +1,16 @@
 //! Which recorded contract a path names.
 
+use std::{collections::BTreeSet, io, path::Path};
+
 use marketstream_proto::TickKind;
 
 use super::problem::Problem;
 use crate::{
+    backfill::ledger::Recorded,
     cli::stored_kind,
     facts::{Facts, Snapshot, StreamFacts},
+    recordings,
+    seal::record,
 };
 
 /// A contract that is recorded here.
@@ -46,6 +51,41 @@ pub fn find(facts: &Facts, contract: &str) -> Result<Target, Problem> {
     let kinds = streams.iter().filter(|stream| stream.con_id == Some(con_id));
     let kinds = kinds.map(|stream| stored_kind(stream.key.tick)).collect();
     Ok(Target { contract: first.key.contract.clone(), con_id, kinds })
+}
+
+/// As [`find`], for who reads what is stored since some time (seconds since 1970): a contract that has left the manifest,
+/// such as the future before the last one, is found by its identifier, and so are kinds that are recorded no more.
+///
+/// # Errors
+/// As [`find`], or when the volume cannot be read.
+pub async fn find_stored(facts: &Facts, contract: &str, wanted: &[TickKind], since: i64) -> Result<Target, Problem> {
+    let found = find(facts, contract);
+    let con_id = match &found {
+        Ok(target) if target.kinds(Some(wanted.to_vec())).is_ok() => return found,
+        Ok(target) => target.con_id,
+        Err(_) => match contract.parse() {
+            Ok(con_id) => con_id,
+            Err(_) => return found,
+        },
+    };
+    let data_dir = facts.data_dir.clone();
+    let looked = tokio::task::spawn_blocking(move || stored(&data_dir, con_id, since)).await;
+    let stored = looked.map_err(io::Error::other).flatten().map_err(|error| Problem::unreadable(&error))?;
+    match found {
+        Err(problem) if stored.is_empty() => Err(problem),
+        Err(_) => Ok(Target { contract: contract.to_owned(), con_id, kinds: stored.into_iter().collect() }),
+        Ok(mut target) => {
+            target.kinds.extend(stored);
+            Ok(target)
+        }
+    }
+}
+
+/// The kinds of which anything is stored.
+fn stored(data_dir: &Path, con_id: i32, since: i64) -> io::Result<BTreeSet<TickKind>> {
+    let recorded = recordings::find(data_dir, since, |file| file.con_id == con_id)?;
+    let sealed = TickKind::ALL.into_iter().filter(|kind| record::is_known(data_dir, Recorded { con_id, kind: *kind }));
+    Ok(recorded.into_iter().map(|(file, ..)| file.kind).chain(sealed).collect())
 }
 
 /// The streams of a contract, by its name or IBKR identifier.

@@ -224,7 +224,7 @@ mod tests {
         ];
         let reader = Reader::new(Seed::default());
         // Ten thousand repeated nodes, and what is wrong with each.
-        let memory = Memory { base: 4 << 20, per_byte: 512 };
+        let memory = Memory { base: 8 << 20, per_byte: 512 };
         fuzz("manifests", memory, &corpus.map(String::into_bytes), |bytes| {
             let text = String::from_utf8_lossy(bytes);
             match reader.read(&text, None) {

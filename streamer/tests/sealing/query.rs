@@ -53,15 +53,19 @@ fn delete(data: &Data, hour: i64) {
     }
 }
 
-/// Every form of the question, over all hours and parts of them.
 async fn answers(server: &Server) -> Vec<Vec<u8>> {
+    answers_for(server, "mnq").await
+}
+
+/// Every form of the question, over all hours and parts of them.
+async fn answers_for(server: &Server, contract: &str) -> Vec<Vec<u8>> {
     let mut answers = Vec::new();
     for form in ["format=protobuf", "format=json", "raw=true"] {
         for (from, to) in [(0, 5 * HOUR), (HOUR + 1_000, 2 * HOUR + 2_000), (HOUR, HOUR + 1), (6 * HOUR, 7 * HOUR)] {
             for limit in ["", "&limit=1", "&limit=1300"] {
                 let range = format!("start_time={}&end_time={}{limit}", START + from, START + to);
                 let kinds = "tick_types=last,bid_ask,mid_point";
-                answers.push(server.bytes(&format!("/v3/buffer/mnq/query?{form}&{kinds}&{range}")).await);
+                answers.push(server.bytes(&format!("/v3/buffer/{contract}/query?{form}&{kinds}&{range}")).await);
             }
         }
     }
@@ -103,6 +107,21 @@ async fn a_range_over_sealed_and_raw_hours_is_what_it_was_when_all_were_raw() {
     let fetched = |message: &&Value| message["source"] == "backfill";
     let messages = answer["messages"].as_array().unwrap();
     assert_eq!((messages.len(), messages.iter().filter(fetched).count()), (1_200 + data.ticks.len() - before, 30));
+
+    // What is recorded no more can still be read: a kind, and the whole contract by its identifier.
+    let bytes = answers(&server).await;
+    for ticks in [Some(json!(["MidPoint"])), None] {
+        let left = ticks.map(|ticks| json!({"name": "mnq", "conId": CON_ID, "ticks": ticks}));
+        let other = json!({"name": "other", "conId": 5, "ticks": ["Last"]});
+        let contracts: Vec<Value> = left.into_iter().chain([other]).collect();
+        let total = i32::try_from(contracts.len()).unwrap();
+        streamer.apply(&spec(json!(contracts), &[9]));
+        streamer.until("fewer streams are recorded", |status| status.total == total).await;
+        assert!(answers_for(&server, &CON_ID.to_string()).await == bytes);
+    }
+    let (status, body) = server.get("/v3/buffer/6/query").await;
+    assert!(status == 404 && body.contains("6 is not recorded here"), "{status} {body}");
+    assert_eq!(server.get("/v3/buffer/mnq/query").await.0, 404);
     streamer.stop().await;
 }
 
