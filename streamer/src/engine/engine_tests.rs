@@ -445,6 +445,21 @@ async fn that_data_are_delayed_is_as_old_as_the_lines_last_word() {
 }
 
 #[tokio::test]
+async fn a_live_tick_makes_void_what_the_line_was_told_before() {
+    let mut bench = Bench::new();
+    let (key, at) = silent_since_100_s(&mut bench);
+    bench.engine.lines.get_mut("a").unwrap().restart(Duration::from_secs(9_999_999));
+    bench.stream("a/Last").pulse.at_second(at.wall.as_second() - 60);
+    for (told_before, state) in [(90, StreamState::Stale), (30, StreamState::Rejected)] {
+        let told = Now { wall: at.wall - jiff::SignedDuration::from_secs(told_before), ..at };
+        bench.engine.lines.get_mut("a").unwrap().refused = Some(refusal(10167, told));
+        let now = Now { mono: Duration::from_secs(161), ..at };
+        bench.engine.judge(now);
+        assert_eq!(bench.engine.streams[&key].verdict.state, state, "told {told_before} s before");
+    }
+}
+
+#[tokio::test]
 async fn streams_that_were_denied_live_data_are_asked_for_when_their_line_has_them_again() {
     let mut bench = Bench::new();
     let (_, at) = silent_since_100_s(&mut bench);

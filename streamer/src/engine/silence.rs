@@ -43,7 +43,7 @@ pub fn refine(
     let line = witnesses.line;
     // Of a stream without a tick-by-tick line the line's refusal counts; else it says that live data were never to be had.
     let silent = matches!(verdict.state, StreamState::Pending | StreamState::Stale);
-    let refusal = line.filter(|line| stream.overflow || (silent && line.is_delayed()));
+    let refusal = line.filter(|line| stream.overflow || (silent && line.is_delayed() && !ticked_since(stream, line)));
     if let Some(error) = refusal.and_then(|line| line.refused.as_ref()) {
         // The line asks again and again; what it is told last is how things are.
         if stream.overflow || stream.error.as_ref().is_none_or(|known| known.code == error.code) {
@@ -103,6 +103,12 @@ pub fn is_witnessed(stream: &StreamEntry, witnesses: &Witnesses<'_>, patience: D
     let shown = witnesses.line.and_then(|line| line.seen.lock().last_frame);
     let asked = witnesses.answer.map(|answer| answer.asked);
     shown.max(asked).is_some_and(|at| at > last + settle(patience) && now < at + patience / 2)
+}
+
+/// Whether live data came since the line was told that there are none.
+fn ticked_since(stream: &StreamEntry, line: &LineEntry) -> bool {
+    let told = line.refused.as_ref().map(|error| error.time.get().as_second());
+    stream.pulse.last_second().is_some_and(|second| told.is_some_and(|told| second > told))
 }
 
 /// Since when the stream could have ticked and has not, on the monotonic clock and as IBKR's second. `None` while it is
