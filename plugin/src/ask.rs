@@ -1,6 +1,6 @@
 //! What a person asks of the operator: annotations, since the resource is the only place where they meet.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
 use marketstream_crds::{MarketStream, names, stream_key};
@@ -35,7 +35,8 @@ pub(crate) async fn restart(cluster: &Cluster, name: &str, stream: Option<&str>)
 
 /// Opens the login gate.
 pub(crate) async fn login(cluster: &Cluster, name: &str) -> Result<Report> {
-    cluster.marketstream(name).await?;
+    let ms = cluster.marketstream(name).await?;
+    ensure!(ms.spec.gateway.sidecar.is_some(), "the gateway of {name} is external: log it in where it runs");
     let request = annotate(cluster, name, names::ANNOTATION_RETRY_LOGIN, Timestamp::now().to_string()).await?;
     Ok(Report {
         text: "the gateway may log in again; have the second factor ready, it times out after 180 s\n".to_owned(),

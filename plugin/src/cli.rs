@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "kubectl marketstream", bin_name = "kubectl marketstream", version)]
 pub(crate) struct Cli {
-    /// Namespace of the MarketStream; that of the kubeconfig's context when absent.
+    /// Its namespace; that of the kubeconfig's context when absent.
     #[arg(short, long, global = true)]
     pub(crate) namespace: Option<String>,
     /// Context of the kubeconfig; its current one when absent.

@@ -14,7 +14,8 @@ impl Cluster {
     /// Connects as kubectl would.
     pub(crate) async fn connect(context: Option<String>, namespace: Option<String>) -> Result<Self> {
         let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
-        let config = Config::from_kubeconfig(&options).await.context("the kubeconfig")?;
+        // Its text has its sources in it.
+        let config = Config::from_kubeconfig(&options).await.map_err(|error| anyhow!("the kubeconfig: {error}"))?;
         let namespace = namespace.unwrap_or_else(|| config.default_namespace.clone());
         Ok(Self { client: Client::try_from(config).context("the kubeconfig")?, namespace })
     }
@@ -44,7 +45,8 @@ impl Cluster {
 /// What the API server says, in its own words only: kube's text has the whole answer in it.
 pub(crate) fn said(error: kube::Error) -> anyhow::Error {
     match error {
-        kube::Error::Api(status) => anyhow!(status.message),
+        kube::Error::Api(status) => anyhow!("{}", status.message.trim_end()),
+        kube::Error::Service(why) => anyhow::Error::from_boxed(why).context("the API server does not answer"),
         other => other.into(),
     }
 }

@@ -8,7 +8,10 @@ mod pod;
 mod run;
 mod show;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, IsTerminal},
+    process::ExitCode,
+};
 
 use clap::Parser;
 
@@ -21,7 +24,13 @@ async fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(NO),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            let text = format!("{error:#}");
+            // Programs look for words that stand in one line.
+            if io::stderr().is_terminal() {
+                eprint!("{}", show::paragraph("error: ", &text));
+            } else {
+                eprintln!("error: {text}");
+            }
             ExitCode::FAILURE
         }
     }

@@ -8,11 +8,11 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, client::UpgradeConnectionError};
+use kube::Api;
 use marketstream_crds::names;
 use tokio::time::timeout;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, said};
 
 /// A test of several ports takes the longest, at five seconds a step.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -28,31 +28,28 @@ async fn forwarded(cluster: &Cluster, name: &str, method: Method, path: &str) ->
     let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
     let pod = names::pod(name);
     let forwarded = || format!("a port-forward to pod {pod}");
-    let mut forward = match pods.portforward(&pod, &[names::STREAMER_PORT]).await {
-        Ok(forward) => forward,
-        Err(error) => return Err(meant(error)).with_context(forwarded),
-    };
+    let mut forward = pods.portforward(&pod, &[names::STREAMER_PORT]).await.map_err(refused).with_context(forwarded)?;
     let Some(stream) = forward.take_stream(names::STREAMER_PORT) else { bail!("{}: no stream", forwarded()) };
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let talking = tokio::spawn(connection);
     let request =
         Request::builder().method(method).uri(path).header(header::HOST, &pod).body(Full::<Bytes>::default())?;
-    let answer = sender.send_request(request).await.with_context(|| format!("{path} of pod {pod}"))?;
+    let answer = match sender.send_request(request).await {
+        // The port-forward ends where nothing listens.
+        Err(error) if error.is_incomplete_message() || error.is_closed() => {
+            bail!("the streamer of pod {pod} does not listen: kubectl marketstream status {name} may say why")
+        }
+        answer => answer.with_context(|| format!("{path} of pod {pod}"))?,
+    };
     let status = answer.status();
     let body = answer.into_body().collect().await.with_context(|| format!("{path} of pod {pod}"))?.to_bytes();
     talking.abort();
     Ok((status, String::from_utf8_lossy(&body).into_owned()))
 }
 
-/// What a refusal of a port-forward means: it comes without the server's words.
-fn meant(error: kube::Error) -> anyhow::Error {
-    let kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(status)) = error else {
-        return error.into();
-    };
-    match status {
-        StatusCode::NOT_FOUND => anyhow!("there is no such pod"),
-        StatusCode::FORBIDDEN => anyhow!("you may not: it takes get and create on pods/portforward"),
-        StatusCode::BAD_REQUEST => anyhow!("the pod does not run"),
-        other => anyhow!("the API server answers {other}"),
-    }
+/// A port-forward that was refused. The server names one right of two, or none.
+fn refused(error: kube::Error) -> anyhow::Error {
+    let forbidden = matches!(&error, kube::Error::Api(status) if status.is_forbidden());
+    let said = said(error);
+    if forbidden { anyhow!("{said} (it takes get and create on pods/portforward)") } else { said }
 }

@@ -13,7 +13,7 @@ use kube::{Client, client::Body};
 
 use super::*;
 
-const PATH: &str = "/apis/marketstream.io/v1alpha1/namespaces/md/marketstreams/feed";
+const PATH: &str = "/apis/marketstream.io/v1alpha1/namespaces/md/marketstreams/";
 
 type Patches = Arc<Mutex<Vec<Value>>>;
 
@@ -23,12 +23,14 @@ fn cluster(patches: &Patches) -> Cluster {
         let patches = patches.clone();
         async move {
             let (parts, body) = request.into_parts();
-            let object = json!({
+            let mut object = json!({
                 "apiVersion": "marketstream.io/v1alpha1", "kind": "MarketStream",
                 "metadata": {"name": "feed", "namespace": "md"},
                 "spec": {
                     "contracts": [{"name": "mnq", "conId": 1, "ticks": ["Last", "BidAsk"]}],
-                    "gateway": {"external": {"host": "h"}}, "storage": {"size": "1Gi"},
+                    "gateway": {"sidecar": {
+                        "image": "i", "credentialsSecretRef": {"name": "s"}, "tradingMode": "Paper",
+                    }}, "storage": {"size": "1Gi"},
                 },
                 "status": {"health": "Degraded"},
             });
@@ -36,13 +38,17 @@ fn cluster(patches: &Patches) -> Cluster {
                 let patch = serde_json::from_slice(&body.collect_bytes().await.unwrap()).unwrap();
                 patches.lock().unwrap().push(patch);
             }
-            let (code, answer) = match parts.uri.path() {
-                PATH => (200, object),
-                path => (
+            let (code, answer) = match parts.uri.path().strip_prefix(PATH) {
+                Some("feed") => (200, object),
+                Some("outside") => {
+                    object["spec"]["gateway"] = json!({"external": {"host": "h"}});
+                    (200, object)
+                }
+                _ => (
                     404,
                     json!({
                         "kind": "Status", "status": "Failure", "code": 404, "reason": "NotFound",
-                        "message": format!("{path} not found"),
+                        "message": format!("{} not found", parts.uri.path()),
                     }),
                 ),
             };
@@ -85,6 +91,8 @@ async fn a_restart_and_a_login_are_stamped_with_the_time() {
         let value = patch["metadata"]["annotations"][annotation].as_str().unwrap();
         assert!(value.parse::<Timestamp>().is_ok(), "{value}");
     }
+    let error = call(&Patches::default(), &["login", "outside"]).await.err().unwrap().to_string();
+    assert!(error.contains("external"), "{error}");
 }
 
 #[tokio::test]

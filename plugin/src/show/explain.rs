@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use kube::ResourceExt;
 use marketstream_crds::{
-    Incident, MarketStream, MarketStreamStatus,
+    Cause, Incident, MarketStream, MarketStreamStatus,
     conditions::types::{DATA_FLOWING, STALLED},
     names,
 };
@@ -17,7 +17,8 @@ pub(crate) fn explain(ms: &MarketStream, now: Timestamp) -> Report {
     let empty = MarketStreamStatus::default();
     let status = ms.status.as_ref().unwrap_or(&empty);
     let incidents: Vec<_> = status.incidents.iter().map(|incident| Explained::of(incident, now)).collect();
-    let mut reasons = standing(ms, status);
+    let mut reasons = halted(ms, status);
+    reasons.extend(standing(ms, status));
     if incidents.is_empty() {
         reasons.push(quiet(status));
     }
@@ -28,20 +29,23 @@ pub(crate) fn explain(ms: &MarketStream, now: Timestamp) -> Report {
     Report { text, json }
 }
 
-/// What holds whatever the data do.
-fn standing(ms: &MarketStream, status: &MarketStreamStatus) -> Vec<String> {
+/// What only a person ends. It has conditions, too.
+fn halted(ms: &MarketStream, status: &MarketStreamStatus) -> Vec<String> {
+    let suspended = ms.spec.suspend.then(|| "Nothing runs: spec.suspend is true.".to_owned());
+    let stalled = status.conditions.iter().find(|condition| condition.type_ == STALLED && condition.status == "True");
+    let stalled = stalled.map(|stalled| format!("It waits for a person ({}): {}", stalled.reason, stalled.message));
+    suspended.into_iter().chain(stalled).collect()
+}
+
+/// What keeps recovery from acting and has no condition.
+pub(super) fn standing(ms: &MarketStream, status: &MarketStreamStatus) -> Vec<String> {
     let mut reasons = Vec::new();
-    if ms.spec.suspend {
-        reasons.push("Nothing runs: spec.suspend is true.".to_owned());
-    }
     if ms.annotations().get(names::ANNOTATION_PAUSED).is_some_and(|value| value == "true") {
         reasons.push(format!("Recovery only watches: the annotation {} is \"true\".", names::ANNOTATION_PAUSED));
     }
     if status.observed_generation != ms.metadata.generation {
         reasons.push("The operator has not seen this generation of the spec yet.".to_owned());
     }
-    let stalled = status.conditions.iter().find(|condition| condition.type_ == STALLED && condition.status == "True");
-    reasons.extend(stalled.map(|stalled| format!("It waits for a person ({}): {}", stalled.reason, stalled.message)));
     reasons
 }
 
@@ -69,9 +73,8 @@ impl Explained {
         let streams = if incident.streams.is_empty() { "all streams".to_owned() } else { incident.streams.join(", ") };
         let since = words::since(incident.since.get(), now);
         let done = incident.rungs.iter().map(|rung| {
-            let action = rung.action.map_or("told people", |action| action.as_str());
             let after = words::age(rung.time.get().duration_since(incident.since.get()).as_secs_f64());
-            format!("level {} after {after}: {action}", rung.level)
+            format!("level {} after {after}: {}", rung.level, words::done(rung))
         });
         Self {
             what: format!("{}: {streams}, since {} ({since})", incident.cause, incident.since),
@@ -95,12 +98,17 @@ impl Explained {
 }
 
 fn next(incident: &Incident, now: Timestamp) -> String {
-    if let Some(flows) = incident.recovered_time {
-        return format!("data flow again for {}; the incident closes when that lasts", words::since(flows.get(), now));
+    let good = match incident.cause {
+        Cause::NotReporting => "the pod reports",
+        Cause::StorageFull => "the volume takes writes",
+        _ => "data flow",
+    };
+    if let Some(since) = incident.recovered_time {
+        return format!("{good} again for {}; the incident closes when that lasts", words::since(since.get(), now));
     }
     match (&incident.next_action, incident.next_action_time) {
-        (Some(action), Some(due)) => format!("{action}, {}, unless data flow before", words::when(due.get(), now)),
+        (Some(action), Some(due)) => format!("{action}, {}, unless {good} before", words::when(due.get(), now)),
         (Some(action), None) => action.clone(),
-        (None, _) => "nothing more that this cause allows; it closes by itself when data flow".to_owned(),
+        (None, _) => format!("nothing more that this cause allows; it closes by itself when {good}"),
     }
 }

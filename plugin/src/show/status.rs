@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use marketstream_crds::{Health, Incident, MarketStream, MarketStreamStatus, StreamStatus};
 use serde_json::{Value, json};
 
-use super::{Report, table::table, words};
+use super::{Report, explain::standing, table::table, words};
 
 /// Whether all is as it should be: data flow, or none have to.
 pub(crate) fn well(ms: &MarketStream) -> bool {
@@ -20,8 +20,9 @@ pub(crate) fn status(ms: &MarketStream, now: Timestamp) -> Report {
     let empty = MarketStreamStatus::default();
     let status = ms.status.as_ref().unwrap_or(&empty);
     let mut text = words::paragraph("", &summary(ms, status, now));
-    for condition in unusual(status) {
-        text.push_str(&words::paragraph("  ", &condition.text()));
+    let standing = standing(ms, status);
+    for line in standing.iter().chain(&told(status)) {
+        text.push_str(&words::paragraph("  ", line));
     }
     if let Some(action) = last_action(status, now) {
         text.push_str(&words::paragraph("  ", &format!("last action: {action}")));
@@ -55,7 +56,8 @@ fn section(text: &mut String, table: &str) {
 
 fn summary(ms: &MarketStream, status: &MarketStreamStatus, now: Timestamp) -> String {
     let mut parts = vec![format!("{}/{}", ms.namespace().unwrap_or_default(), ms.name_any())];
-    parts.push(status.health.map_or_else(|| "not started".to_owned(), |health| health.as_str().to_owned()));
+    let none = if ms.spec.suspend { "suspended" } else { "not started" };
+    parts.push(status.health.map_or(none, Health::as_str).to_owned());
     parts.push(format!("level {}", status.level.unwrap_or(0)));
     parts.extend(status.cause.map(|cause| cause.to_string()));
     if let Some(streamer) = &status.streamer {
@@ -90,14 +92,28 @@ struct Unusual<'a> {
 }
 
 impl Unusual<'_> {
-    fn text(&self) -> String {
+    /// Its name, and its status where that is not True.
+    fn name(&self) -> String {
         let is = if self.status == "True" { String::new() } else { format!(" is {}", self.status) };
-        format!("{}{is} ({}): {}", self.type_, self.reason, self.message)
+        format!("{}{is}", self.type_)
     }
 
     fn json(self) -> Value {
         json!({"type": self.type_, "status": self.status, "reason": self.reason, "message": self.message})
     }
+}
+
+/// The conditions that are not as in good times, those that say the same together.
+fn told(status: &MarketStreamStatus) -> Vec<String> {
+    let mut told: Vec<(Vec<String>, String)> = Vec::new();
+    for condition in unusual(status) {
+        let says = format!("({}): {}", condition.reason, condition.message);
+        match told.iter_mut().find(|(_, known)| *known == says) {
+            Some((names, _)) => names.push(condition.name()),
+            None => told.push((vec![condition.name()], says)),
+        }
+    }
+    told.into_iter().map(|(names, says)| format!("{} {says}", names.join(", "))).collect()
 }
 
 /// The conditions that are not as in good times.

@@ -45,7 +45,7 @@ fn marketstream(change: impl FnOnce(&mut Value)) -> MarketStream {
                         "action": "RestartStreams",
                     },
                 ],
-                "nextAction": "level 4: Critical", "nextActionTime": "2026-11-24T12:15:00Z",
+                "nextAction": "Critical", "nextActionTime": "2026-11-24T12:15:00Z",
             }],
             "streamer": {
                 "pod": "feed-0", "podUID": "u", "clientId": 851, "heartbeatTime": NOW, "summary": "1/2", "flowing": 1,
@@ -75,8 +75,8 @@ STREAM       STATE     SESSION   SILENT   RESTARTS   REFUSED WITH
 mnq/Last     Stale     Open      5m       1          -
 mnq/BidAsk   Flowing   Open      0s       1          -
 
-INCIDENT       SINCE   LEVEL   STREAMS    NEXT                WHEN
-StreamSilent   5m      2       mnq/Last   level 4: Critical   in 5m
+INCIDENT       SINCE   LEVEL   STREAMS    NEXT       WHEN
+StreamSilent   5m      2       mnq/Last   Critical   in 5m
 "
     );
     assert_eq!(report.json["incidents"][0]["cause"], "StreamSilent");
@@ -118,11 +118,44 @@ fn only_what_is_healthy_or_closed_is_well() {
 }
 
 #[test]
-fn status_of_what_never_ran_is_one_line() {
+fn status_of_what_never_ran_says_so() {
     let ms = marketstream(|value| {
         value.as_object_mut().unwrap().remove("status");
     });
-    assert_eq!(status(&ms, now()).text, "md/feed, not started, level 0\n");
+    assert_eq!(
+        status(&ms, now()).text,
+        "md/feed, not started, level 0\n  The operator has not seen this generation of the spec yet.\n"
+    );
+    let suspended = marketstream(|value| {
+        value.as_object_mut().unwrap().remove("status");
+        value["spec"]["suspend"] = json!(true);
+    });
+    assert!(status(&suspended, now()).text.starts_with("md/feed, suspended, level 0\n"));
+}
+
+#[test]
+fn conditions_that_say_the_same_are_one_line_and_a_pause_is_told() {
+    let ms = marketstream(|value| {
+        value["metadata"]["annotations"] = json!({"marketstream.io/paused": "true"});
+        value["status"]["conditions"] = ["Connected", "DataFlowing", "Critical"]
+            .map(|type_| {
+                let status = if type_ == "Critical" { "True" } else { "Unknown" };
+                json!({
+                    "type": type_, "status": status, "reason": "NotReporting", "message": "no report came",
+                    "lastTransitionTime": NOW,
+                })
+            })
+            .into();
+    });
+    let text = status(&ms, now()).text;
+    let lines: Vec<&str> = text.lines().skip(1).take_while(|line| !line.is_empty()).collect();
+    assert_eq!(
+        lines,
+        [
+            "  Recovery only watches: the annotation marketstream.io/paused is \"true\".",
+            "  Connected is Unknown, DataFlowing is Unknown, Critical (NotReporting): no report came",
+        ]
+    );
 }
 
 #[test]
@@ -132,9 +165,9 @@ fn explain_says_what_was_done_and_what_comes_next() {
         "\
 StreamSilent: mnq/Last, since 2026-11-24T12:05:00.000Z (5m)
   seen  silent while siblings flow
-  done  level 1 after 60s: told people
+  done  level 1 after 60s: Warn
   done  level 2 after 3m: RestartStreams
-  next  level 4: Critical, in 5m, unless data flow before
+  next  Critical, in 5m, unless data flow before
   you   is the contract thin? give it a longer `staleAfter`
 "
     );
@@ -186,15 +219,15 @@ fn timeline_is_in_the_order_of_time() {
         report.text,
         "\
 TIME                   AGO     WHERE                   WHAT
-2026-11-24T10:00:00Z   2h10m   Zombie                  data stopped
+2026-11-24T10:00:00Z   2h10m   Zombie                  began
 2026-11-24T10:00:00Z   2h10m   gap mnq/last            Silence of 2m, Approximate, 12 ticks added:
                                                        history agrees by 99 %
-2026-11-24T10:01:00Z   2h9m    Zombie                  level 1
-2026-11-24T10:02:00Z   2h8m    Zombie                  data flow again
+2026-11-24T10:01:00Z   2h9m    Zombie                  level 1: Warn
+2026-11-24T10:02:00Z   2h8m    Zombie                  it recovers
 2026-11-24T10:03:00Z   2h7m    Zombie                  closed
-2026-11-24T12:05:00Z   5m      StreamSilent mnq/Last   data stopped
+2026-11-24T12:05:00Z   5m      StreamSilent mnq/Last   began
 2026-11-24T12:05:00Z   5m      gap mnq/last            Silence, Open
-2026-11-24T12:06:00Z   4m      StreamSilent mnq/Last   level 1
+2026-11-24T12:06:00Z   4m      StreamSilent mnq/Last   level 1: Warn
 2026-11-24T12:08:00Z   2m      StreamSilent mnq/Last   level 2: RestartStreams
 "
     );

@@ -58,12 +58,10 @@ fn entries(incident: &Incident) -> Vec<Entry> {
     };
     let place = format!("{}{streams}", incident.cause);
     let entry = |time: marketstream_crds::Time, what: String| Entry { time: time.get(), place: place.clone(), what };
-    let mut found = vec![entry(incident.since, "data stopped".to_owned())];
-    found.extend(incident.rungs.iter().map(|rung| {
-        let action = rung.action.map(|action| format!(": {}", action.as_str())).unwrap_or_default();
-        entry(rung.time, format!("level {}{action}", rung.level))
-    }));
-    found.extend(incident.recovered_time.map(|time| entry(time, "data flow again".to_owned())));
+    let mut found = vec![entry(incident.since, "began".to_owned())];
+    let rungs = incident.rungs.iter();
+    found.extend(rungs.map(|rung| entry(rung.time, format!("level {}: {}", rung.level, words::done(rung)))));
+    found.extend(incident.recovered_time.map(|time| entry(time, "it recovers".to_owned())));
     found.extend(incident.closed_time.map(|time| entry(time, "closed".to_owned())));
     found
 }

@@ -1,6 +1,7 @@
 //! Numbers and moments in words, and sentences in lines.
 
 use jiff::Timestamp;
+use marketstream_crds::{Rung, events::actions};
 use textwrap::{Options, WordSplitter};
 
 /// Columns of a terminal that pages fit.
@@ -37,6 +38,16 @@ pub(super) fn age(seconds: f64) -> String {
 
 fn two(large: u64, large_unit: char, small: u64, small_unit: char) -> String {
     if small == 0 { format!("{large}{large_unit}") } else { format!("{large}{large_unit}{small}{small_unit}") }
+}
+
+/// What was done at a rung, by the name that its event has.
+pub(super) fn done(rung: &Rung) -> &'static str {
+    match (rung.action, rung.level) {
+        (Some(kind), _) => kind.as_str(),
+        (None, 4) => actions::CRITICAL,
+        (None, 3) => actions::ROLL_REFUSED,
+        (None, _) => actions::WARN,
+    }
 }
 
 /// How long ago something was.
