@@ -48,7 +48,8 @@ impl<W: Fn(&HourFile) -> bool> Walk<W> {
             let entry = entry?;
             let path = entry.path();
             if depth == 0 {
-                let file = HourFile::parse_part(&path).filter(|(file, _)| (self.wanted)(file));
+                let is_file = entry.file_type()?.is_file();
+                let file = HourFile::parse_part(&path).filter(|(file, _)| is_file && (self.wanted)(file));
                 self.found.extend(file.map(|(file, part)| (file, part, path)));
                 continue;
             }
@@ -93,6 +94,7 @@ mod tests {
         fs::write(data.path().join("2026/11/24/12/notes.txt"), "").unwrap();
         fs::create_dir_all(data.path().join(".marketstream/2026/11/24")).unwrap();
         fs::create_dir_all(data.path().join("2026/11/24/12/deeper")).unwrap();
+        fs::create_dir_all(data.path().join(file(0, quotes).path().unwrap())).unwrap();
         let found = |since, wanted: fn(&HourFile) -> bool| {
             let found = find(data.path(), since, wanted).unwrap();
             assert!(found.iter().all(|(file, part, path)| path.ends_with(file.path_of(*part).unwrap())));
