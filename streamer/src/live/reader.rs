@@ -51,10 +51,13 @@ pub struct Reader {
     tails: Tails,
     listeners: Vec<Listener>,
     /// A piece of a file that is being read. Kept here, so that nothing is lost when nobody waits for it for a moment.
-    reading: Option<JoinHandle<io::Result<(Tail, Option<Vec<TickMessage>>)>>>,
+    reading: Option<JoinHandle<io::Result<Read>>>,
     stored: VecDeque<TickMessage>,
     cursor: Cursor,
 }
+
+/// What is left of a file, and the next of its ticks.
+type Read = (Tail, Option<Vec<TickMessage>>);
 
 /// What is left of the files.
 struct Tails {
