@@ -44,6 +44,8 @@ const MAX_MESSAGES: u32 = 100;
 const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 /// Between two pings; a client that answers none of two is gone.
 const PING: Duration = Duration::from_secs(30);
+/// How long a client has to take the reason and to close, too.
+const CLOSING: Duration = Duration::from_secs(2);
 /// Longest text of a close frame, bytes (RFC 6455: 125 with the code).
 const MAX_REASON_BYTES: usize = 120;
 
@@ -96,6 +98,9 @@ impl Connection {
             let frame = CloseFrame { code, reason: reason.into() };
             // Who does not take it within this time will not take anything.
             let _ = timeout(STALLED, self.sink.send(Message::Close(Some(frame)))).await;
+            // What the client still says must be taken: the system would reset the connection, and the reason be lost.
+            let _ =
+                timeout(CLOSING, async { while self.client.next().await.is_some_and(|said| said.is_ok()) {} }).await;
         }
     }
 
