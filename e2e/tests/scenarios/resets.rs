@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use crate::SIM1_QUOTES;
 
-/// Between the thresholds of levels 3 and 4: that long the effect of each strength is awaited, seconds.
+/// That long the effect of each strength is awaited at least, seconds (`verifyReconnect`, `verifyGateway`).
 const STEP: f64 = 25.0;
 
 /// Longest wait for a new pod to answer.
@@ -31,7 +31,8 @@ fn live(s: &Scenario) -> Result<Manifest> {
         .set("/spec/gateway/sidecar/tradingMode", json!("Live"))
         .set("/spec/gateway/sidecar/env/-", json!({"name": "IB_SIM_SECOND_FACTOR", "value": "auto"}))
         .set("/spec/gateway/sidecar/env/-", json!({"name": "IB_SIM_RESTART_SECONDS", "value": "3"}))
-        .set("/spec/recovery/criticalAfter", json!("57s")))
+        // Not at the moment at which the effect of the weakest reset is known.
+        .set("/spec/recovery/criticalAfter", json!("80s")))
 }
 
 /// Ends a fault in whatever pod the simulator runs now.

@@ -48,7 +48,9 @@ impl Socket {
     /// The handshake is done.
     pub fn connected(&mut self, endpoint: Endpoint, now: Now) {
         tracing::info!(%endpoint, "the API session is up");
-        self.enter(SocketState::Connected, now);
+        self.state = SocketState::Connected;
+        // Another session than before, though none was lost in between: the ladder asks for one at its level 3.
+        self.since = now.wall;
         self.endpoint = Some(endpoint);
         self.ever_connected = true;
         self.message = None;
@@ -71,5 +73,23 @@ impl Socket {
             self.state = state;
             self.since = now.wall;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_that_follows_another_at_once_is_up_since_its_own_handshake() {
+        let at = |second: u64| Now {
+            mono: Duration::from_secs(second),
+            wall: Timestamp::UNIX_EPOCH + Duration::from_secs(second),
+        };
+        let endpoint = || Endpoint { host: "127.0.0.1".to_owned(), port: 4002 };
+        let mut socket = Socket::new(at(0));
+        socket.connected(endpoint(), at(1));
+        socket.connected(endpoint(), at(60));
+        assert_eq!((socket.state, socket.since), (SocketState::Connected, at(60).wall));
     }
 }
