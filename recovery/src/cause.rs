@@ -299,7 +299,9 @@ impl<'a> Evidence<'a> {
     /// long.
     fn corrupt(&self, stream: &StreamStatus) -> bool {
         let Some(corrupt) = &stream.corrupt else { return false };
-        let idle = matches!(stream.state, StreamState::Idle | StreamState::Expired | StreamState::Rejected);
+        // Of these no better tick can come now.
+        use StreamState::{Expired, Halted, Idle, Rejected};
+        let idle = matches!(stream.state, Idle | Expired | Halted | Rejected);
         let last = !idle && stream.session != Session::Closed && ends_corrupt(stream);
         last || self.fresh(corrupt.age_seconds, self.policy.corrupt_expires.get())
     }

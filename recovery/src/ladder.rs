@@ -85,7 +85,9 @@ impl<'a> Ladder<'a> {
         let escalation = self.escalation(incident, verified);
         // Between two rungs, what the cause allows may be tried once more.
         let again = self.repeat(incident, verified);
-        let sooner = |step: &Step| escalation.is_none_or(|escalation| step.due < escalation.due);
+        // A new request that is due with the call is made after it; a reset, or its refusal, comes first.
+        let before = |step: &Step, call: Timestamp| step.due < call || (step.due == call && step.level == RESET);
+        let sooner = |step: &Step| escalation.is_none_or(|escalation| before(step, escalation.due));
         again.filter(sooner).or(escalation)
     }
 

@@ -113,6 +113,7 @@ pub const fn rule(cause: Cause) -> Rule {
         Cause::ClientIdInUse => Rule {
             evidence: "error 326",
             advice: "nothing: the next ID of the pool is taken. If it lasts, give each client its own `clientId`",
+            hold: true,
             ..SESSION
         },
         Cause::GatewayDown => Rule {

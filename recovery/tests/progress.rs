@@ -94,6 +94,20 @@ fn a_gateway_that_does_not_start_while_the_link_is_down_is_to_blame_after_three_
     assert_eq!((world.incident().cause, world.incident().level), (Cause::GatewayDown, 0));
 }
 
+#[test]
+fn a_gateway_that_goes_down_after_its_client_ids_were_taken_has_a_clock_of_its_own() {
+    let mut world = World::new();
+    world.login(LoginState::Completed);
+    world.socket(SocketState::ClientIdInUse);
+    world.run(900);
+    assert_eq!((world.incident().cause, world.incident().level), (Cause::ClientIdInUse, 4));
+    world.socket(SocketState::Refused);
+    world.run(299);
+    assert_eq!((world.incident().cause, world.done()), (Cause::GatewayDown, vec![]));
+    world.run(2);
+    assert_eq!(world.done().len(), 1);
+}
+
 // Sessions
 
 #[test]

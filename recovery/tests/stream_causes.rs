@@ -196,6 +196,18 @@ fn an_impossible_tick_counts_until_the_next_good_one() {
 }
 
 #[test]
+fn an_impossible_tick_counts_no_longer_while_trading_is_halted() {
+    let mut world = World::new();
+    world.quiet(MNQ_TRADES, 100);
+    world.corrupt(&[MNQ_TRADES]);
+    world.run(70);
+    assert_eq!(world.incident().cause, Cause::CorruptData);
+    world.state(&[MNQ_TRADES], StreamState::Halted);
+    world.run(11);
+    assert!(world.status.incidents.is_empty(), "{:#?}", world.status.incidents);
+}
+
+#[test]
 fn a_farm_explains_no_stream_that_ticks_however_wrongly() {
     let mut world = World::new();
     world.farm("usfuture", FarmKind::MarketData, FarmState::Broken);

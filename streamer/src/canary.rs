@@ -1,7 +1,7 @@
 //! While another session of the same user has the market data, one stream at a time is asked for: the canary. Its
 //! first tick says that the data are ours again. Asking for all streams would only earn refusals for each.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::plan::StreamKey;
 
@@ -16,14 +16,15 @@ const PATIENT_PAUSE: Duration = Duration::from_secs(60);
 pub struct Canary {
     since: Duration,
     due: Duration,
-    turn: usize,
+    /// How often each stream was tried.
+    tries: BTreeMap<StreamKey, u32>,
 }
 
 impl Canary {
     /// The hold begins with a refusal at `now`, so the first canary comes a pause later.
     #[must_use]
     pub fn new(now: Duration) -> Self {
-        Self { since: now, due: now + PAUSE, turn: 0 }
+        Self { since: now, due: now + PAUSE, tries: BTreeMap::new() }
     }
 
     /// When the next canary is due.
@@ -35,7 +36,8 @@ impl Canary {
     /// A new API session may have ended the hold, or what is back may tell of its end: try at once, the first candidate
     /// again.
     pub fn restart(&mut self, now: Duration) {
-        (self.due, self.turn) = (now, 0);
+        self.due = now;
+        self.tries.clear();
     }
 
     /// Try at once.
@@ -47,13 +49,15 @@ impl Canary {
     /// over the instruments: one of them may be silent for reasons of its own. The next turn is set in any case.
     pub fn pick<'a>(&mut self, candidates: &'a [StreamKey], now: Duration) -> Option<&'a StreamKey> {
         self.due = now + if now.saturating_sub(self.since) < PATIENT_AFTER { PAUSE } else { PATIENT_PAUSE };
-        let mut contracts: Vec<&str> = candidates.iter().map(|key| key.contract.as_str()).collect();
-        contracts.dedup();
-        let contract = *contracts.get(self.turn % contracts.len().max(1))?;
-        let round = self.turn / contracts.len();
-        self.turn += 1;
-        let streams: Vec<&StreamKey> = candidates.iter().filter(|key| key.contract == contract).collect();
-        streams.get(round % streams.len()).copied()
+        let of_contract = |contract: &str| {
+            let tries = self.tries.iter().filter(|(key, _)| key.contract == contract);
+            tries.map(|(_, tries)| *tries).sum::<u32>()
+        };
+        let tried = |key: &&StreamKey| (of_contract(&key.contract), self.tries.get(key).copied().unwrap_or(0));
+        // The first of those that were tried least.
+        let picked = candidates.iter().min_by_key(tried)?;
+        *self.tries.entry(picked.clone()).or_insert(0) += 1;
+        Some(picked)
     }
 }
 

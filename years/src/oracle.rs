@@ -160,6 +160,7 @@ impl Oracle {
             rolls: self.rolls.iter().rev().take_while(|roll| now - **roll < DAY + HOUR).count(),
             shift: 0,
             slow: None,
+            laggard: 0,
         }
         .sized(world)
     }

@@ -66,6 +66,8 @@ pub(crate) struct Situation {
     /// How long no tick tells nothing, if all streams that should flow are thin: so long the effect of an action is
     /// awaited.
     pub(crate) slow: Option<Ms>,
+    /// How much later than others the last stream shows that it is dead.
+    pub(crate) laggard: Ms,
 }
 
 impl Situation {
@@ -81,6 +83,8 @@ impl Situation {
         self.shift = shift.max().unwrap_or(0) + world.lateness();
         let quickest = members(world.expected()).map(|index| world.manifest.streams[index].stale_after).min();
         self.slow = quickest.filter(|stale_after| *stale_after > MINUTE);
+        let slowest = members(world.expected()).map(|index| world.manifest.streams[index].stale_after).max();
+        self.laggard = slowest.map_or(0, |stale_after| stale_after - MINUTE);
         self
     }
 }
@@ -165,7 +169,8 @@ pub(crate) fn need(active: &Active, world: &World, situation: &Situation, now: M
             }
             // No gateway makes such ticks, so no stronger reset is for them.
             Cure::Deed(_) if situation.session_wide && active.fault.kind == Kind::Corrupt => {
-                Need::Deed(Strength::Reconnect, RESET_AFTER + ROOM + situation.shift)
+                // None is made while a sibling may live.
+                Need::Deed(Strength::Reconnect, RESET_AFTER + ROOM + situation.shift.max(situation.laggard))
             }
             Cure::Deed(strength) if situation.session_wide => wide(strength, active, world, situation).unwrap_or(call),
             _ => call,

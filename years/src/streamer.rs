@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use hold::Hold;
 use marketstream_crds::{Action, ActionState, FarmState, SocketState, StreamState, Upstream};
+use marketstream_recovery::codes::{ErrorClass, classify};
 use requests::SPACING;
 use witness::{Own, Shown, Witness, lead};
 
@@ -39,6 +40,14 @@ pub(crate) struct Entry {
     pub(crate) restarts: i32,
     pub(crate) verdict: Verdict,
     pub(crate) since: Ms,
+}
+
+impl Entry {
+    /// Whether it is refused for another reason than a competing session.
+    fn refused_itself(&self) -> bool {
+        let error = self.error.filter(|_| self.refused.is_some());
+        error.is_some_and(|(code, text, _)| classify(code, text) != ErrorClass::CompetingSession)
+    }
 }
 
 /// The API session.
@@ -197,6 +206,10 @@ impl Streamer {
         for (index, entry) in self.entries.iter_mut().enumerate() {
             let stream = &world.manifest.streams[index];
             if accepted_at(entry, held).is_some_and(|at| at <= now) {
+                // What could not be had before is not missed.
+                if entry.refused_itself() {
+                    entry.witness.excuse(now);
+                }
                 entry.refused = None;
             }
             let shown = Shown {
@@ -244,7 +257,7 @@ impl Streamer {
         let mut next = sooner(self.connect_at, self.probe_fails_at);
         next = sooner(next, self.pacing.map(|(until, ..)| until));
         if up {
-            next = sooner(next, self.hold.map(|hold| hold.due));
+            next = sooner(next, self.hold.as_ref().map(|hold| hold.due));
             next = sooner(next, self.verify.map(|(_, due)| due));
         }
         for entry in &self.entries {

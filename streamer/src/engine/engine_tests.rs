@@ -460,6 +460,19 @@ async fn a_live_tick_makes_void_what_the_line_was_told_before() {
 }
 
 #[tokio::test]
+async fn what_a_gateway_refused_is_missed_only_since_it_gives_it_again() {
+    for (origin, excused) in [(Origin::Gateway, true), (Origin::Hold, false)] {
+        let mut bench = Bench::new();
+        let (_, at) = silent_since_100_s(&mut bench);
+        let stream = bench.stream("a/Last");
+        stream.refuse(origin, 354, "told", at);
+        stream.accepted(at.mono);
+        assert!(!stream.is_refused());
+        assert_eq!(stream.excused_until, excused.then_some(at.mono), "{origin:?}");
+    }
+}
+
+#[tokio::test]
 async fn streams_that_were_denied_live_data_are_asked_for_when_their_line_has_them_again() {
     let mut bench = Bench::new();
     let (_, at) = silent_since_100_s(&mut bench);

@@ -223,6 +223,15 @@ impl StreamEntry {
         self.refused = None;
     }
 
+    /// The gateway gives it again. What could not be had before is not missed; that a competing session has ended is for
+    /// a tick to tell.
+    pub fn accepted(&mut self, now: Duration) {
+        if self.is_refused_by(Origin::Gateway) {
+            self.excused_until = Some(now);
+        }
+        self.lift_refusal();
+    }
+
     /// A tick came.
     pub fn heard(&mut self) {
         self.refused = None;

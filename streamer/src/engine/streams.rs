@@ -242,7 +242,7 @@ impl Engine {
             let Some(contract) = self.contracts.get(&key.contract) else { continue };
             let accepted_at = stream.accepted_at(held);
             if accepted_at.is_some_and(|at| at <= now.mono) {
-                stream.lift_refusal();
+                stream.accepted(now.mono);
             }
             let stale_after = contract.wanted.stale_after.unwrap_or(recovery.stale_after).get();
             let thresholds = Thresholds {

@@ -1,6 +1,6 @@
 //! While another session has the data: one stream is tried now and then.
 
-use marketstream_recovery::codes::{ErrorClass, classify};
+use std::collections::BTreeMap;
 
 use super::{Entry, Streamer, requests::SPACING};
 use crate::{
@@ -9,17 +9,18 @@ use crate::{
 };
 
 /// The wait for the other session's end.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Hold {
     since: Ms,
     /// When the next stream is tried.
     pub(super) due: Ms,
-    turn: usize,
+    /// How often each stream was tried.
+    tries: BTreeMap<usize, u32>,
 }
 
 impl Streamer {
     pub(super) fn begin_hold(&mut self, code: i32, text: &'static str, now: Ms) {
-        self.hold.get_or_insert(Hold { since: now, due: now + 30 * SECOND, turn: 0 });
+        self.hold.get_or_insert(Hold { since: now, due: now + 30 * SECOND, tries: BTreeMap::new() });
         for entry in &mut self.entries {
             entry.wanted_at = None;
             if !entry.canary {
@@ -32,7 +33,8 @@ impl Streamer {
     /// whether there is a hold.
     pub(super) fn hasten(&mut self, due: Ms) -> bool {
         let Some(hold) = &mut self.hold else { return false };
-        (hold.due, hold.turn) = (due, 0);
+        hold.due = due;
+        hold.tries.clear();
         true
     }
 
@@ -42,8 +44,6 @@ impl Streamer {
             return;
         }
         hold.due = now + if now - hold.since < 15 * MINUTE { 30 * SECOND } else { MINUTE };
-        let turn = hold.turn;
-        hold.turn += 1;
         let due = |entry: &Entry| {
             // One that was accepted and has not ticked may have died since.
             (entry.refused.is_some() || entry.running.is_none() || entry.canary) && entry.asked_at + SPACING <= now
@@ -52,14 +52,19 @@ impl Streamer {
         let candidates: Vec<usize> = candidates.collect();
         let open = world.bells.open;
         let opened: Vec<usize> = candidates.iter().copied().filter(|index| open & (1 << index) != 0).collect();
-        let mut choice = if opened.is_empty() { candidates } else { opened };
-        // What ticks soonest tells soonest, and what is refused for a reason of its own tells nothing.
-        let own = |entry: &Entry| {
-            let error = entry.error.filter(|_| entry.refused.is_some());
-            error.is_some_and(|(code, text, _)| classify(code, text) != ErrorClass::CompetingSession)
+        let choice = if opened.is_empty() { candidates } else { opened };
+        // In turn, over the contracts: what ticks soonest tells soonest, and what is refused for a reason of its own tells
+        // nothing.
+        let streams = &world.manifest.streams;
+        let order = |index: &usize| {
+            let of_contract =
+                hold.tries.iter().filter(|(other, _)| streams[**other].contract == streams[*index].contract);
+            let tries = of_contract.map(|(_, tries)| *tries).sum::<u32>();
+            let own = hold.tries.get(index).copied().unwrap_or(0);
+            (tries, own, self.entries[*index].refused_itself(), streams[*index].stale_after)
         };
-        choice.sort_by_key(|index| (own(&self.entries[*index]), world.manifest.streams[*index].stale_after));
-        if let Some(index) = choice.get(turn % choice.len().max(1)).copied() {
+        if let Some(index) = choice.into_iter().min_by_key(order) {
+            *hold.tries.entry(index).or_insert(0) += 1;
             self.request(index, world, now);
             self.entries[index].canary = self.entries[index].running.is_some();
         }

@@ -96,6 +96,11 @@ impl Witness {
         }
     }
 
+    /// Nothing could come until now.
+    pub(crate) fn excuse(&mut self, now: Ms) {
+        self.excused = Some(now);
+    }
+
     /// A tick came.
     pub(crate) fn heard(&mut self) {
         // Live data come, whatever the line was told before.
