@@ -16,15 +16,16 @@ const PATIENT_PAUSE: Duration = Duration::from_secs(60);
 pub struct Canary {
     since: Duration,
     due: Duration,
-    /// How often each stream was tried.
-    tries: BTreeMap<StreamKey, u32>,
+    turn: u32,
+    /// In which turn each stream was tried last.
+    tried: BTreeMap<StreamKey, u32>,
 }
 
 impl Canary {
     /// The hold begins with a refusal at `now`, so the first canary comes a pause later.
     #[must_use]
     pub fn new(now: Duration) -> Self {
-        Self { since: now, due: now + PAUSE, tries: BTreeMap::new() }
+        Self { since: now, due: now + PAUSE, turn: 0, tried: BTreeMap::new() }
     }
 
     /// When the next canary is due.
@@ -37,7 +38,7 @@ impl Canary {
     /// again.
     pub fn restart(&mut self, now: Duration) {
         self.due = now;
-        self.tries.clear();
+        self.tried.clear();
     }
 
     /// Try at once.
@@ -49,14 +50,14 @@ impl Canary {
     /// over the instruments: one of them may be silent for reasons of its own. The next turn is set in any case.
     pub fn pick<'a>(&mut self, candidates: &'a [StreamKey], now: Duration) -> Option<&'a StreamKey> {
         self.due = now + if now.saturating_sub(self.since) < PATIENT_AFTER { PAUSE } else { PATIENT_PAUSE };
-        let of_contract = |contract: &str| {
-            let tries = self.tries.iter().filter(|(key, _)| key.contract == contract);
-            tries.map(|(_, tries)| *tries).sum::<u32>()
+        let last = |contract: &str| {
+            let turns = self.tried.iter().filter(|(key, _)| key.contract == contract);
+            turns.map(|(_, turn)| *turn).max()
         };
-        let tried = |key: &&StreamKey| (of_contract(&key.contract), self.tries.get(key).copied().unwrap_or(0));
-        // The first of those that were tried least.
-        let picked = candidates.iter().min_by_key(tried)?;
-        *self.tries.entry(picked.clone()).or_insert(0) += 1;
+        // The first of those whose last turn is the longest ago.
+        let picked = candidates.iter().min_by_key(|key| (last(&key.contract), self.tried.get(key)))?;
+        self.turn = self.turn.saturating_add(1);
+        self.tried.insert(picked.clone(), self.turn);
         Some(picked)
     }
 }
@@ -78,6 +79,10 @@ mod tests {
         let picked: Vec<_> = (0..5).map(|_| canary.pick(&streams, canary.due()).unwrap().to_string()).collect();
         assert_eq!(picked, ["a/Last", "b/Last", "a/BidAsk", "b/Last", "a/Last"]);
         assert!(canary.pick(&[], Duration::ZERO).is_none());
+        // One that may be asked for only now has no turns to make up for.
+        let more = [streams.as_slice(), &[key("c", TickType::Last)]].concat();
+        let picked: Vec<_> = (0..4).map(|_| canary.pick(&more, canary.due()).unwrap().to_string()).collect();
+        assert_eq!(picked, ["c/Last", "b/Last", "a/BidAsk", "c/Last"]);
         canary.restart(Duration::from_secs(7));
         assert_eq!(canary.pick(&streams, canary.due()).unwrap().to_string(), "a/Last", "a new session begins anew");
     }

@@ -14,13 +14,14 @@ pub(super) struct Hold {
     since: Ms,
     /// When the next stream is tried.
     pub(super) due: Ms,
-    /// How often each stream was tried.
-    tries: BTreeMap<usize, u32>,
+    turn: u32,
+    /// In which turn each stream was tried last.
+    tried: BTreeMap<usize, u32>,
 }
 
 impl Streamer {
     pub(super) fn begin_hold(&mut self, code: i32, text: &'static str, now: Ms) {
-        self.hold.get_or_insert(Hold { since: now, due: now + 30 * SECOND, tries: BTreeMap::new() });
+        self.hold.get_or_insert(Hold { since: now, due: now + 30 * SECOND, turn: 0, tried: BTreeMap::new() });
         for entry in &mut self.entries {
             entry.wanted_at = None;
             if !entry.canary {
@@ -34,7 +35,7 @@ impl Streamer {
     pub(super) fn hasten(&mut self, due: Ms) -> bool {
         let Some(hold) = &mut self.hold else { return false };
         hold.due = due;
-        hold.tries.clear();
+        hold.tried.clear();
         true
     }
 
@@ -58,13 +59,13 @@ impl Streamer {
         let streams = &world.manifest.streams;
         let order = |index: &usize| {
             let of_contract =
-                hold.tries.iter().filter(|(other, _)| streams[**other].contract == streams[*index].contract);
-            let tries = of_contract.map(|(_, tries)| *tries).sum::<u32>();
-            let own = hold.tries.get(index).copied().unwrap_or(0);
-            (tries, own, self.entries[*index].refused_itself(), streams[*index].stale_after)
+                hold.tried.iter().filter(|(other, _)| streams[**other].contract == streams[*index].contract);
+            let last = of_contract.map(|(_, turn)| *turn).max();
+            (last, hold.tried.get(index), self.entries[*index].refused_itself(), streams[*index].stale_after)
         };
         if let Some(index) = choice.into_iter().min_by_key(order) {
-            *hold.tries.entry(index).or_insert(0) += 1;
+            hold.turn += 1;
+            hold.tried.insert(index, hold.turn);
             self.request(index, world, now);
             self.entries[index].canary = self.entries[index].running.is_some();
         }
