@@ -188,12 +188,11 @@ impl<'a> Evidence<'a> {
         let silent = || self.view.streams().iter().filter(|stream| stream.state == StreamState::Stale);
         // The one that ticked last shows how long the session lived.
         let last = silent().min_by(|a, b| a.silent_seconds.total_cmp(&b.silent_seconds))?;
-        let own = !matches!(self.stream_cause(last), Some(Cause::StreamSilent | Cause::Unknown));
         let known = silent().any(|stream| stream.session == Session::Open);
         // Any tick of a sibling since, though that is closed or refused by now, shows that the session lived then.
         let ticks = self.view.streams().iter().filter_map(|stream| stream.last_tick_seconds);
         let silence = ticks.fold(last.silent_seconds, f64::min);
-        (!own && known == hours_known).then(|| self.ago(silence))
+        (self.silent(last) && known == hours_known).then(|| self.ago(silence))
     }
 
     fn pacing(&self) -> Option<Timestamp> {

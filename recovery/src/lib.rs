@@ -23,6 +23,6 @@ mod windows;
 pub use decide::{Decision, decide, in_flight};
 pub use ladder::level;
 pub use notice::Notice;
-pub use policy::{Policy, Region, Reset};
+pub use policy::{MISSED_HEARTBEATS, Policy, Region, Reset};
 pub use rules::{Critical, Restart, Rule, rule};
 pub use view::{Pod, Report, View};

@@ -5,6 +5,10 @@ use std::time::Duration as StdDuration;
 use marketstream_crds::{ActionKind, Day, Duration, MaintenanceWindow, MarketStreamSpec};
 use serde::{Deserialize, Serialize};
 
+/// After so many intervals without a report nothing is decided on the data any more: what was decided before the silence
+/// is older than that.
+pub const MISSED_HEARTBEATS: u32 = 3;
+
 /// Constants of recovery decisions; `--policy FILE` of the operator overrides them, for tests.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
@@ -135,7 +139,7 @@ fn resets() -> Vec<Reset> {
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            missed_heartbeats: 3,
+            missed_heartbeats: MISSED_HEARTBEATS,
             settle: Duration::from_secs(10),
             verify_restart: Duration::from_secs(60),
             verify_reconnect: Duration::from_secs(90),

@@ -3,10 +3,7 @@
 use std::time::{Duration, Instant};
 
 use marketstream_crds::{Action, ActionKind, ActionState, ActionStatus};
-
-/// After so many intervals without a report the operator decides nothing on the data any more: what it decided before
-/// the silence is older than that.
-const MISSED_REPORTS: u32 = 3;
+use marketstream_recovery::MISSED_HEARTBEATS;
 
 /// How long the resource was out of reach. Each of the streamer's own reports comes back as a change of it, so a long
 /// silence is a cut, and an action that is read after one is as old as the cut may be: the data may flow long since.
@@ -31,7 +28,7 @@ impl Contact {
         let Some(action) = action else { return false };
         if self.known.as_deref() != Some(&action.id) {
             let time = action.deadline.get().duration_since(action.issued_at.get()).unsigned_abs();
-            let late = silence >= time.max(report_interval * MISSED_REPORTS);
+            let late = silence >= time.max(report_interval * MISSED_HEARTBEATS);
             self.late = late.then(|| action.id.clone());
             self.known = Some(action.id.clone());
         }

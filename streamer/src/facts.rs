@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
@@ -45,11 +45,74 @@ pub struct Pulse {
     corrupt_mono: AtomicU64,
     corrupt_reason: Mutex<String>,
     delayed: AtomicBool,
+    /// Microseconds without a tick that the engine calls a silence; 0 before it has said so.
+    patience: AtomicU64,
+    pauses: Mutex<Pauses>,
     /// Whether the engine wants to hear of the next tick: in most states a tick changes nothing.
     pub alert: AtomicBool,
 }
 
+/// A pause of a stream for so long is remembered: what the gateway says of a link that it had lost may be about it.
+const NOTABLE: Duration = Duration::from_secs(1);
+
+/// What is remembered of the times without ticks.
+#[derive(Debug, Default)]
+struct Pauses {
+    last: Option<Pause>,
+    /// The first one since the engine asked last that was as long as a silence.
+    silence: Option<Pause>,
+}
+
+/// A time without ticks that a tick has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// When the tick before it came, on the monotonic clock.
+    pub since: Duration,
+    /// IBKR's second of that tick, since 1970.
+    pub second: Option<i64>,
+    /// When the tick came that ended it, on the monotonic clock.
+    pub until: Duration,
+}
+
 impl Pulse {
+    /// A tick-by-tick tick came and was kept, with IBKR's second. Returns whether the engine wants to hear of it, as it
+    /// always does when the tick has ended a silence: that must not depend on whether somebody looked while it lasted.
+    pub fn tick(&self, now: Now, second: i64) -> bool {
+        let since = self.last_tick().unwrap_or(now.mono);
+        let length = now.mono.saturating_sub(since);
+        let patience = Duration::from_micros(self.patience.load(Ordering::Relaxed));
+        let silent = !patience.is_zero() && length >= patience;
+        if silent || length >= NOTABLE {
+            let pause = Pause { since, second: self.last_second(), until: now.mono };
+            let mut pauses = self.pauses();
+            pauses.last = Some(pause);
+            if silent {
+                pauses.silence.get_or_insert(pause);
+            }
+        }
+        self.at_second(second);
+        self.beat(now) || silent
+    }
+
+    /// After how long without ticks it is silent: its `staleAfter`.
+    pub fn expect(&self, patience: Duration) {
+        self.patience.store(u64::try_from(patience.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// The first silence that has ended since this was asked last.
+    pub fn take_silence(&self) -> Option<Pause> {
+        self.pauses().silence.take()
+    }
+
+    /// The last pause that was longer than a second.
+    pub fn last_pause(&self) -> Option<Pause> {
+        self.pauses().last
+    }
+
+    fn pauses(&self) -> MutexGuard<'_, Pauses> {
+        self.pauses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A tick came and was kept. Returns whether the engine wants to hear of it.
     pub fn beat(&self, now: Now) -> bool {
         self.flows(now);

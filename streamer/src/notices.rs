@@ -22,10 +22,20 @@ pub enum Demand {
     /// Nothing.
     None,
     /// IBKR lost all requests (1101): ask for every stream again.
-    ResubscribeAll,
+    ResubscribeAll(Outage),
     /// A farm of market data or the link is back, and is said to have kept all requests. Often it has not: look whether
     /// ticks come.
-    Verify,
+    Verify(Outage),
+}
+
+/// A time without a link to IBKR, or without one to a farm of market data, by the gateway's notices. On the monotonic
+/// clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outage {
+    /// When the loss was told; when its end was, if that is all that was told.
+    pub since: Duration,
+    /// When its end was told.
+    pub until: Duration,
 }
 
 impl Link {
@@ -39,19 +49,19 @@ impl Link {
                 }
                 Demand::None
             }
-            1101 => {
-                self.upstream = Some((Upstream::Up, Some(Restored::Lost), now));
-                Demand::ResubscribeAll
-            }
-            1102 => {
-                self.upstream = Some((Upstream::Up, Some(Restored::Maintained), now));
-                Demand::Verify
-            }
+            1101 => Demand::ResubscribeAll(self.restored(Restored::Lost, now)),
+            1102 => Demand::Verify(self.restored(Restored::Maintained, now)),
             _ => match farm(code).zip(farm_name(text)) {
                 Some(((kind, state), name)) => self.farm(name, kind, state, now),
                 None => Demand::None,
             },
         }
+    }
+
+    fn restored(&mut self, how: Restored, now: Duration) -> Outage {
+        let before = self.upstream.replace((Upstream::Up, Some(how), now));
+        let since = before.filter(|(state, ..)| *state == Upstream::Down).map_or(now, |(.., since)| since);
+        Outage { since, until: now }
     }
 
     fn farm(&mut self, name: &str, kind: FarmKind, state: FarmState, now: Duration) -> Demand {
@@ -63,8 +73,8 @@ impl Link {
         self.farms.insert(name.to_owned(), (kind, state, since));
         // No tick comes from the others.
         let carries = kind == FarmKind::MarketData;
-        let restored = carries && state == FarmState::Ok && before.is_some_and(|(was, _)| !was);
-        if restored { Demand::Verify } else { Demand::None }
+        let broken = before.filter(|(was, _)| carries && state == FarmState::Ok && !was);
+        broken.map_or(Demand::None, |(_, since)| Demand::Verify(Outage { since, until: now }))
     }
 
     /// Whether a farm of that kind is in that state.
@@ -139,6 +149,10 @@ mod tests {
 
     const T: fn(u64) -> Duration = Duration::from_secs;
 
+    fn outage(since: u64, until: u64) -> Outage {
+        Outage { since: T(since), until: T(until) }
+    }
+
     #[test]
     fn connectivity_to_ibkr() {
         let mut link = Link::default();
@@ -150,12 +164,13 @@ mod tests {
         link.session_lost();
         assert!(link.is_down(), "the last word stands until the next session");
         let text = "restored - data maintained. All data farms are connected: usfarm";
-        assert_eq!(link.apply(1102, text, T(60)), Demand::Verify);
+        assert_eq!(link.apply(1102, text, T(60)), Demand::Verify(outage(10, 60)));
         assert_eq!(upstream(&link), Some((Upstream::Up, Some(Restored::Maintained), 40.0)));
         link.apply(2110, "Connectivity between Trader Workstation and server is broken.", T(70));
         assert!(link.is_down());
-        assert_eq!(link.apply(1101, "restored - data lost.", T(80)), Demand::ResubscribeAll);
+        assert_eq!(link.apply(1101, "restored - data lost.", T(80)), Demand::ResubscribeAll(outage(70, 80)));
         assert_eq!(upstream(&link), Some((Upstream::Up, Some(Restored::Lost), 20.0)));
+        assert_eq!(link.apply(1102, text, T(90)), Demand::Verify(outage(90, 90)), "its beginning was not told");
         link.session_lost();
         assert_eq!(link, Link::default());
     }
@@ -173,7 +188,7 @@ mod tests {
         notice(2157, "Sec-def data farm connection is broken:secdefnj", 7);
         assert_eq!(notice(2104, "Market data farm connection is OK:usfarm.nj", 8), Demand::None);
         assert_eq!(notice(2103, "Market data farm connection is broken:cashfarm", 9), Demand::None);
-        assert_eq!(notice(2104, "Market data farm connection is OK:cashfarm", 10), Demand::Verify);
+        assert_eq!(notice(2104, "Market data farm connection is OK:cashfarm", 10), Demand::Verify(outage(9, 10)));
         notice(2105, "HMDS data farm connection is broken:euhmds", 10);
         assert_eq!(notice(2106, "HMDS data farm connection is OK:euhmds", 10), Demand::None);
         notice(2104, "no name", 11);

@@ -2,7 +2,7 @@
 //! before it acts. The decisions are those of `marketstream_recovery`.
 
 use marketstream_crds::{Action, ActionKind, MarketStreamStatus, StreamerStatus};
-use marketstream_recovery::{Decision, Pod, Policy, Report, View, decide};
+use marketstream_recovery::{Decision, MISSED_HEARTBEATS, Pod, Policy, Report, View, decide};
 
 use crate::{
     brain::{Alarm, Brain, Deed, Scene},
@@ -14,8 +14,6 @@ use crate::{
 
 /// From a write of the streamer to the operator's cache, and back.
 const NETWORK: Ms = 100;
-/// An action that is read after a silence of so many reports may be any age: nothing is done.
-const OVERDUE: Ms = 3;
 /// Transitions that follow each other faster are written together.
 const COALESCE: Ms = SECOND;
 
@@ -257,7 +255,10 @@ impl Operator {
         let Some(mut streamer) = scene.streamer.take() else { return };
         let unheard = self.channel.unheard_since.map_or(0, |since| now - since);
         let interval = scene.world.manifest.spec.recovery.monitor_interval.get().as_millis() as Ms;
-        if unheard >= (ms(action.deadline.get()) - ms(action.issued_at.get())).max(OVERDUE * interval) {
+        // An action that is read after so long a silence may be any age: nothing is done.
+        if unheard
+            >= (ms(action.deadline.get()) - ms(action.issued_at.get())).max(Ms::from(MISSED_HEARTBEATS) * interval)
+        {
             streamer.supersede(&action);
         } else if action.pod_uid == report::uid(streamer.uid) {
             let strength = match action.kind {

@@ -21,6 +21,8 @@ pub enum GapCause {
     ProcessStart,
     /// The API session was lost.
     SessionLost,
+    /// The gateway had lost IBKR, or a farm of market data, while the session stood.
+    LinkLost,
     /// The stream was subscribed again in a session that stood.
     Resubscribed,
     /// The stream was silent for longer than it should be, and ticked again by itself.

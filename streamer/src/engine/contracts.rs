@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ibapi::contracts::Contract as IbContract;
-use marketstream_crds::{Contract, EXPIRY_NOTICE_DAYS, NextContract, Roll};
+use marketstream_crds::{Contract, EXPIRY_NOTICE_DAYS, NextContract, Recovery, Roll};
 use marketstream_recovery::{
     codes::{ErrorClass, classify},
     hours::{SessionState, TradingHours},
@@ -14,6 +14,7 @@ use super::{Engine, Event, rolling::Rolling, stream::Origin};
 use crate::{
     clock::Now,
     facts::ContractFacts,
+    health::Thresholds,
     plan::StreamKey,
     retry,
     seal::instruments::Instrument,
@@ -113,6 +114,16 @@ impl ContractEntry {
             self.rolling.known(con_id)
         };
         Some((known.contract, known.hours))
+    }
+
+    /// When its silence becomes a fault.
+    pub fn thresholds(&self, recovery: &Recovery) -> Thresholds {
+        let stale_after = self.wanted.stale_after.unwrap_or(recovery.stale_after).get();
+        Thresholds {
+            stale_after,
+            never_after: recovery.zombie_timeout.get().max(stale_after),
+            open_grace: recovery.open_grace.get(),
+        }
     }
 
     /// What the contract's hours say.

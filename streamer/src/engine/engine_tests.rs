@@ -364,8 +364,8 @@ fn silent_since_100_s(bench: &mut Bench) -> (StreamKey, Now) {
 impl Bench {
     fn line_speaks(&mut self, second: u64) {
         let mut seen = self.engine.lines["a"].seen.lock();
-        seen.since.get_or_insert(Duration::from_secs(second));
-        seen.last_frame = Some(Duration::from_secs(second));
+        seen.expect(Duration::from_secs(60));
+        seen.speaks(Duration::from_secs(second));
     }
 
     /// The state at that second, and whether a gap is open.
@@ -382,6 +382,7 @@ async fn a_silence_is_witnessed_only_while_the_line_speaks() {
     let mut bench = Bench::new();
     let (key, at) = silent_since_100_s(&mut bench);
     // It goes on speaking: nothing traded.
+    bench.line_speaks(112);
     for (second, expected) in [(155, (Flowing, false)), (161, (Quiet, false)), (190, (Quiet, false))] {
         bench.line_speaks(second - 20);
         assert_eq!(bench.judged(&key, at, second), expected, "{second}");
@@ -394,19 +395,73 @@ async fn a_silence_is_witnessed_only_while_the_line_speaks() {
 
 #[tokio::test]
 async fn a_line_that_spoke_early_and_died_with_its_stream_hides_no_loss() {
-    for (last_word, witnessed) in [(103, false), (110, false), (130, false), (132, true), (160, true)] {
+    for (last_words, witnessed) in [
+        (&[103][..], false),
+        (&[110], false),
+        (&[119, 130], false),
+        // It had paused itself.
+        (&[132], false),
+        (&[115, 160], false),
+        (&[119, 140], true),
+        (&[110, 130, 158], true),
+    ] {
         let mut bench = Bench::new();
         let (key, at) = silent_since_100_s(&mut bench);
-        bench.line_speaks(last_word);
+        last_words.iter().for_each(|second| bench.line_speaks(*second));
         let quiet = bench.judged(&key, at, 161);
-        assert_eq!(quiet, (StreamState::Quiet, !witnessed), "last word at {last_word} s");
+        assert_eq!(quiet, (StreamState::Quiet, !witnessed), "last words at {last_words:?} s");
         // Both are back: what was lost in between is asked of history.
-        let back = Now { mono: Duration::from_secs(165), ..at };
-        bench.stream("a/Last").pulse.beat(back);
-        bench.engine.ticked(&key, back);
-        let gaps = bench.engine.gaps.published().0.gaps().to_vec();
-        assert_eq!(gaps.iter().filter(|gap| gap.cause == GapCause::Silence).count(), usize::from(!witnessed));
-        assert!(gaps.iter().all(|gap| gap.state == GapState::Pending && gap.after == Some(at.wall.as_second())));
+        bench.ticks(&key, at, 165);
+        let gaps = bench.silences(at);
+        assert_eq!(gaps, usize::from(!witnessed), "last words at {last_words:?} s");
+    }
+}
+
+#[tokio::test]
+async fn a_silence_that_grew_doubtful_while_the_engine_stood_still_is_a_gap_all_the_same() {
+    for (quiet_at, last_words, gaps) in [
+        // It was called quiet at 161 s, and nobody has looked since.
+        (Some(161), &[115, 140][..], 1),
+        (Some(161), &[115, 140, 165], 0),
+        // The line was back before the stream.
+        (Some(161), &[115, 140, 188], 1),
+        // Nobody has looked at all.
+        (None, &[], 1),
+        (None, &[115, 140, 165], 0),
+        (None, &[115, 140, 188], 1),
+    ] {
+        let mut bench = Bench::new();
+        let (key, at) = silent_since_100_s(&mut bench);
+        bench.judged(&key, at, 101);
+        let (before, after): (Vec<u64>, Vec<u64>) = last_words.iter().partition(|second| **second < 161);
+        before.into_iter().for_each(|second| bench.line_speaks(second));
+        if let Some(second) = quiet_at {
+            assert_eq!(bench.judged(&key, at, second), (StreamState::Quiet, false));
+        }
+        after.into_iter().for_each(|second| bench.line_speaks(second));
+        bench.ticks(&key, at, 190);
+        assert_eq!(bench.silences(at), gaps, "{quiet_at:?}, last words at {last_words:?} s");
+    }
+}
+
+impl Bench {
+    /// A tick comes at that second, and the engine hears of it if it wants to.
+    fn ticks(&mut self, key: &StreamKey, at: Now, second: u64) {
+        let now = Now { mono: Duration::from_secs(second), ..at };
+        if self.engine.streams[key].pulse.tick(now, at.wall.as_second() + 1) {
+            self.engine.ticked(key, now);
+        }
+    }
+
+    /// How many silences have become gaps; all of them have ended.
+    fn silences(&self, at: Now) -> usize {
+        let ledger = self.engine.gaps.published().0;
+        let gaps = ledger.gaps().iter();
+        gaps.inspect(|gap| {
+            assert_eq!((gap.cause, gap.state), (GapCause::Silence, GapState::Pending));
+            assert_eq!(gap.after, Some(at.wall.as_second()));
+        })
+        .count()
     }
 }
 

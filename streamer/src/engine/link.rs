@@ -297,11 +297,15 @@ impl Engine {
         }
         match demand {
             Demand::None => {}
-            Demand::ResubscribeAll => {
+            Demand::ResubscribeAll(outage) => {
+                self.doubt_outage(outage, now);
                 self.restart_all(now.mono);
                 self.verify_later(now.mono);
             }
-            Demand::Verify => self.verify_later(now.mono),
+            Demand::Verify(outage) => {
+                self.doubt_outage(outage, now);
+                self.verify_later(now.mono);
+            }
         }
     }
 

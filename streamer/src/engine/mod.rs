@@ -9,6 +9,7 @@ mod lines;
 mod link;
 mod manifest;
 mod orders;
+mod outage;
 mod probing;
 mod rolling;
 mod silence;

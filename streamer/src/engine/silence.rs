@@ -5,10 +5,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use marketstream_crds::StreamState;
 
-use super::{Engine, lines::LineEntry, stream::StreamEntry};
+use super::{Engine, gaps::recorded, lines::LineEntry, stream::StreamEntry};
 use crate::{
+    backfill::ledger::GapCause,
     clock::Now,
-    health::Verdict,
+    facts::Pause,
+    health::{Facts, Verdict, judge},
     plan::StreamKey,
     sentinel::decide::{Answer, Meaning, Silent, decide, settle},
 };
@@ -79,10 +81,11 @@ pub fn refine(
     // A request of ours does not end a silence in which ticks were missed: only a tick does.
     stream.missed |= silent && meaning == Some(Meaning::Stale);
     let meaning = meaning.filter(|meaning| *meaning == Meaning::Halted || !stream.missed);
-    let state = match (verdict.state, meaning) {
+    let explained = meaning.and_then(Meaning::state);
+    let state = match (verdict.state, explained) {
         (StreamState::Flowing, _) if stream.overflow => StreamState::Overflow,
-        (StreamState::Pending | StreamState::Stale, Some(Meaning::Halted)) => StreamState::Halted,
-        (StreamState::Stale, Some(Meaning::QuietByLine | Meaning::QuietByHistory)) => StreamState::Quiet,
+        (StreamState::Pending, Some(StreamState::Halted)) => StreamState::Halted,
+        (StreamState::Stale, Some(explained)) => explained,
         (state, _) => state,
     };
     if matches!(state, StreamState::Quiet | StreamState::Halted) {
@@ -94,15 +97,63 @@ pub fn refine(
     (Verdict { state, counted_from, ..verdict }, doubt)
 }
 
-/// Whether somebody watched while the stream was silent. A line that fell silent together with its stream did not, even
+/// Whether a stream in this state that ticked last at `last` may have missed ticks since: history tells.
+pub fn is_doubtful(
+    state: StreamState,
+    last: Option<Duration>,
+    witnesses: &Witnesses<'_>,
+    patience: Duration,
+    now: Duration,
+) -> bool {
+    match state {
+        StreamState::Stale => true,
+        // What was lost before the first tick is another gap.
+        StreamState::Quiet => last.is_some_and(|last| !is_witnessed(last, witnesses, patience, now)),
+        _ => false,
+    }
+}
+
+/// Whether somebody watched since the stream ticked last. A line that fell silent together with its stream did not, even
 /// while its last word is young enough to count: both may have been cut off. Nor did one for longer than half of
-/// `patience` after its last word, for what was cut off then may come back before it counts as stale.
-pub fn is_witnessed(stream: &StreamEntry, witnesses: &Witnesses<'_>, patience: Duration, now: Duration) -> bool {
-    // What was lost before the first tick is another gap.
-    let Some(last) = stream.pulse.last_tick() else { return true };
-    let shown = witnesses.line.and_then(|line| line.seen.lock().last_frame);
+/// `patience` after its last word, or in a pause of its own as long as that, for what was cut off then may come back
+/// before it counts as stale.
+fn is_witnessed(last: Duration, witnesses: &Witnesses<'_>, patience: Duration, now: Duration) -> bool {
+    let shown = witnesses.line.and_then(|line| {
+        let seen = line.seen.lock();
+        seen.last_frame.filter(|_| seen.steady_since.is_some_and(|since| since <= last + patience / 2))
+    });
     let asked = witnesses.answer.map(|answer| answer.asked);
     shown.max(asked).is_some_and(|at| at > last + settle(patience) && now < at + patience / 2)
+}
+
+impl Engine {
+    /// A tick has ended a silence of its stream. What may have been missed is a gap even if nobody has looked since the
+    /// silence grew doubtful: the engine may have stood still all the while.
+    pub(super) fn silence_ended(&mut self, key: &StreamKey, silence: Pause, now: Now) {
+        let (Some(spec), Some(contract)) = (&self.spec, self.contracts.get(&key.contract)) else { return };
+        let Some(stream) = self.streams.get(key).filter(|stream| !stream.overflow) else { return };
+        let (Some(recorded), Some(second)) = (recorded(&self.contracts, key), silence.second) else { return };
+        let (tick, from, thresholds) = (key.tick, silence.since, contract.thresholds(&spec.recovery));
+        let facts = Facts {
+            first_asked: stream.first_asked,
+            last_tick: Some(from),
+            refused: false,
+            hours: contract.hours(key, now),
+        };
+        if judge(&facts, &thresholds, now).state != StreamState::Stale {
+            return;
+        }
+        let (line, answer, patience) = (self.line_of(key), self.probing.probes.answer(key), thresholds.stale_after);
+        let witnesses = Witnesses { line, answer, upstream_down: self.link.is_down(), restored: self.restored };
+        let meaning = {
+            let seen = line.filter(|line| line.is_running()).map(|line| line.seen.lock());
+            decide(&Silent { tick, from, second, patience, line: seen.as_deref(), answer }, silence.until)
+        };
+        let state = meaning.state().filter(|_| !witnesses.upstream_down).unwrap_or(StreamState::Stale);
+        if is_doubtful(state, Some(from), &witnesses, patience, silence.until) {
+            self.gaps.open(&key.contract, recorded, Some(second), GapCause::Silence);
+        }
+    }
 }
 
 /// Whether live data came since the line was told that there are none.

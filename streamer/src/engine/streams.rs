@@ -9,7 +9,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{
     Engine,
     gaps::recorded,
-    silence::{Witnesses, is_witnessed, refine},
+    silence::{Witnesses, is_doubtful, refine},
     stream::{Origin, StreamEntry},
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     cli::stored_kind,
     clock::Now,
     facts::Cooldown,
-    health::{Facts, Thresholds, Verdict, judge},
+    health::{Facts, Verdict, judge},
     plan::StreamKey,
     retry,
     sentinel::probe::Candidate,
@@ -144,6 +144,10 @@ impl Engine {
         let Some(stream) = self.streams.get_mut(key) else { return };
         let canary = stream.canary;
         stream.heard();
+        if let Some(silence) = stream.pulse.take_silence() {
+            self.silence_ended(key, silence, now);
+        }
+        let Some(stream) = self.streams.get(key) else { return };
         if let (Some(recorded), Some(second)) = (recorded(&self.contracts, key), stream.pulse.last_second()) {
             self.gaps.close(recorded, second, now);
         }
@@ -244,12 +248,9 @@ impl Engine {
             if accepted_at.is_some_and(|at| at <= now.mono) {
                 stream.accepted(now.mono);
             }
-            let stale_after = contract.wanted.stale_after.unwrap_or(recovery.stale_after).get();
-            let thresholds = Thresholds {
-                stale_after,
-                never_after: recovery.zombie_timeout.get().max(stale_after),
-                open_grace: recovery.open_grace.get(),
-            };
+            let thresholds = contract.thresholds(recovery);
+            let stale_after = thresholds.stale_after;
+            stream.pulse.expect(stale_after);
             let facts = Facts {
                 first_asked: stream.first_asked,
                 last_tick: stream.pulse.last_tick(),
@@ -271,6 +272,9 @@ impl Engine {
             }
             // While a future rolls, the line is of the contract that is recorded now.
             let line = self.lines.get(&key.contract).filter(|_| key.roll == contract.rolling.count);
+            if let Some(line) = line {
+                line.seen.lock().expect(stale_after);
+            }
             let answer = self.probing.probes.answer(key);
             let witnesses = Witnesses { line, answer, upstream_down: self.link.is_down(), restored: self.restored };
             // A session that closes ends its silence.
@@ -288,13 +292,7 @@ impl Engine {
                 tracing::info!(stream = %key, ?from, to = ?verdict.state, "stream {:?}", verdict.state);
                 stream.since = now.wall;
             }
-            // A silence that ends by itself may have swallowed ticks: history tells.
-            let doubtful = match verdict.state {
-                StreamState::Stale => true,
-                StreamState::Quiet => !is_witnessed(stream, &witnesses, stale_after, now.mono),
-                _ => false,
-            };
-            if doubtful
+            if is_doubtful(verdict.state, stream.pulse.last_tick(), &witnesses, stale_after, now.mono)
                 && !stream.overflow
                 && let Some(recorded) = recorded(&self.contracts, key)
             {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use marketstream_crds::TickType;
+use marketstream_crds::{StreamState, TickType};
 
 use super::seen::Seen;
 
@@ -53,6 +53,18 @@ pub enum Meaning {
     Stale,
     /// Nobody knows.
     Undecided,
+}
+
+impl Meaning {
+    /// The state that explains the silence. `None` if nothing does.
+    #[must_use]
+    pub fn state(self) -> Option<StreamState> {
+        match self {
+            Self::QuietByLine | Self::QuietByHistory => Some(StreamState::Quiet),
+            Self::Halted => Some(StreamState::Halted),
+            Self::Stale | Self::Undecided => None,
+        }
+    }
 }
 
 /// Decides, as of `now` on the monotonic clock.

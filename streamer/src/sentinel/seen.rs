@@ -29,6 +29,10 @@ pub struct Seen {
     pub since: Option<Duration>,
     /// When its last tick came.
     pub last_frame: Option<Duration>,
+    /// Since when it has spoken without a long pause.
+    pub steady_since: Option<Duration>,
+    /// How long a pause may be for that; see [`expect`](Self::expect).
+    pub long_pause: Duration,
     /// It has shown that its data are live: what comes first, such as the price step, says nothing of that.
     pub live: bool,
     /// Trading is halted (tick 49: 1 in general, 2 for volatility).
@@ -71,8 +75,7 @@ pub enum Shown {
 impl Seen {
     /// Takes a tick in.
     pub fn apply(&mut self, tick: &TickTypes, now: Duration) -> Shown {
-        self.since.get_or_insert(now);
-        self.last_frame = Some(now);
+        self.speaks(now);
         match tick {
             TickTypes::MarketDataType(MarketDataType::Delayed | MarketDataType::DelayedFrozen) => Shown::Delayed,
             TickTypes::MarketDataType(MarketDataType::Realtime | MarketDataType::Frozen) => {
@@ -97,6 +100,21 @@ impl Seen {
             | TickTypes::SnapshotEnd
             | TickTypes::MarketDataType(_) => Shown::Nothing,
         }
+    }
+
+    /// The `staleAfter` of its contract: a pause of half of that is a long one.
+    pub fn expect(&mut self, patience: Duration) {
+        self.long_pause = patience / 2;
+    }
+
+    /// Something came.
+    pub fn speaks(&mut self, now: Duration) {
+        self.since.get_or_insert(now);
+        let steady = self.last_frame.is_some_and(|last| now.saturating_sub(last) < self.long_pause);
+        if !steady {
+            self.steady_since = Some(now);
+        }
+        self.last_frame = Some(now);
     }
 
     /// A price that the market is at, to compare ticks with: between bid and offer, else that of the last trade.

@@ -162,9 +162,8 @@ impl Task {
             return Ok(());
         }
         self.counters.drift.tick(tick.st.saturating_sub(tick.ts));
-        self.pulse.at_second(tick.ts.div_euclid(MICROS_PER_SECOND));
         let regained = std::mem::take(losing);
-        if self.pulse.beat(now) || regained {
+        if self.pulse.tick(now, tick.ts.div_euclid(MICROS_PER_SECOND)) || regained {
             // A full queue has the next tick tell.
             if self.events.try_send(Event::Tick { key: self.key.clone() }).is_err() {
                 self.pulse.alert.store(true, Ordering::Relaxed);

@@ -18,7 +18,10 @@ use futures::{
 };
 use ib_gateway_sim::{faults::KINDS, history::Mode};
 use marketstream_crds::{ActionKind, MarketStreamSpec, StreamState, StreamerStatus};
-use marketstream_streamer::backfill::ledger::GapState;
+use marketstream_streamer::{
+    backfill::ledger::{GapCause, GapState},
+    facts::StreamFacts,
+};
 use serde_json::{Value, json};
 
 /// Longest wait for one step of one case, with all others on the same machine.
@@ -39,6 +42,28 @@ struct Scene {
 impl Scene {
     async fn until(&self, what: &str, condition: impl Fn(&StreamerStatus) -> bool) {
         self.streamer.until_within(PATIENT, what, condition).await;
+    }
+
+    /// It is known of each stream that it may miss ticks.
+    async fn until_missed(&self) {
+        let open = || self.streamer.gaps().iter().filter(|gap| gap.state == GapState::Open).count();
+        self.until("a gap of each stream", |status| status.flowing == 0 && open() == STREAMS.len()).await;
+    }
+
+    /// A loss that is over long before any silence is called one, but costs a second of ticks.
+    async fn brief(mut self, path: &str, lost: Value, back: Value) -> Self {
+        self.spec.recovery.stale_after = marketstream_crds::Duration::from_secs(600);
+        self.streamer.apply(&self.spec);
+        let patient = |facts: &StreamFacts| facts.stale_after == Duration::from_secs(600);
+        let session = || self.streamer.facts().session.borrow().clone();
+        until("the manifest is taken", async || session().streams.iter().all(patient)).await;
+        self.gateway.post(path, lost).await;
+        let begun = now_s();
+        until("a second passed", async || now_s() > begun + 1).await;
+        self.gateway.post(path, back).await;
+        let gaps = || self.streamer.gaps().iter().filter(|gap| gap.cause == GapCause::LinkLost).count();
+        self.until("a gap of each stream", |_| gaps() == STREAMS.len()).await;
+        self
     }
 
     /// Nothing flows any more.
@@ -122,7 +147,7 @@ fn cases() -> Vec<Case> {
         once("burst", Costs::Nothing, json!({"kind": "burst", "con_id": SIM1, "tick": "BidAsk", "ticks": 20_000})),
         case("silence", Costs::Ticks, async move |scene: Scene| {
             scene.gateway.begin(silence).await;
-            scene.until_silent().await;
+            scene.until_missed().await;
             scene.gateway.end_faults().await;
             scene
         }),
@@ -177,6 +202,12 @@ fn cases() -> Vec<Case> {
             scene.until_silent().await;
             scene.gateway.post("/farms/usfarm", json!({"link": "up"})).await;
             scene
+        }),
+        case("the link flaps", Costs::Ticks, async |scene: Scene| {
+            scene.brief("/upstream", json!({"up": false}), json!({"up": true, "data": "kept"})).await
+        }),
+        case("a farm flaps", Costs::Ticks, async |scene: Scene| {
+            scene.brief("/farms/usfarm", json!({"link": "down"}), json!({"link": "up"})).await
         }),
         case("a crash and a new start of the gateway", Costs::Ticks, async |mut scene: Scene| {
             let Scene { gateway, streamer, .. } = scene;
