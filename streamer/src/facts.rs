@@ -55,10 +55,15 @@ pub struct Pulse {
 /// A pause of a stream for so long is remembered: what the gateway says of a link that it had lost may be about it.
 const NOTABLE: Duration = Duration::from_secs(1);
 
+/// Ticks and notices overtake each other by less than this: they reach us on different ways.
+pub const EDGE: Duration = Duration::from_secs(1);
+
 /// What is remembered of the times without ticks.
 #[derive(Debug, Default)]
 struct Pauses {
     last: Option<Pause>,
+    /// Moments at which a link was lost that is not back, and the pause in which each of them lies.
+    watched: Vec<(Duration, Option<Pause>)>,
     /// The first one since the engine asked last that was as long as a silence.
     silence: Option<Pause>,
 }
@@ -69,9 +74,22 @@ pub struct Pause {
     /// When the tick before it came, on the monotonic clock.
     pub since: Duration,
     /// IBKR's second of that tick, since 1970.
-    pub second: Option<i64>,
+    pub second: i64,
     /// When the tick came that ended it, on the monotonic clock.
     pub until: Duration,
+    /// IBKR's second of that tick, since 1970.
+    pub next: i64,
+}
+
+impl Pauses {
+    fn note(&mut self, pause: Pause) {
+        self.last = Some(pause);
+        // One tick that was under way makes two pauses of one.
+        for (_, known) in self.watched.iter_mut().filter(|(at, _)| pause.since <= *at + EDGE && pause.until >= *at) {
+            let Pause { since, second, .. } = known.unwrap_or(pause);
+            *known = Some(Pause { since, second, ..pause });
+        }
+    }
 }
 
 impl Pulse {
@@ -82,10 +100,12 @@ impl Pulse {
         let length = now.mono.saturating_sub(since);
         let patience = Duration::from_micros(self.patience.load(Ordering::Relaxed));
         let silent = !patience.is_zero() && length >= patience;
-        if silent || length >= NOTABLE {
-            let pause = Pause { since, second: self.last_second(), until: now.mono };
+        if (silent || length >= NOTABLE)
+            && let Some(before) = self.last_second()
+        {
+            let pause = Pause { since, second: before, until: now.mono, next: second };
             let mut pauses = self.pauses();
-            pauses.last = Some(pause);
+            pauses.note(pause);
             if silent {
                 pauses.silence.get_or_insert(pause);
             }
@@ -107,6 +127,20 @@ impl Pulse {
     /// The last pause that was longer than a second.
     pub fn last_pause(&self) -> Option<Pause> {
         self.pauses().last
+    }
+
+    /// At these moments links were lost that are not back.
+    pub fn watch(&self, lost: &[Duration]) {
+        let pauses = &mut *self.pauses();
+        pauses.watched.retain(|(at, _)| lost.contains(at));
+        let new = lost.iter().filter(|at| pauses.watched.iter().all(|(known, _)| known != *at));
+        let new: Vec<_> = new.map(|at| (*at, None)).collect();
+        pauses.watched.extend(new);
+    }
+
+    /// The pause in which a watched moment lies, if it has ended.
+    pub fn pause_at(&self, lost: Duration) -> Option<Pause> {
+        self.pauses().watched.iter().find(|(at, _)| *at == lost)?.1
     }
 
     fn pauses(&self) -> MutexGuard<'_, Pauses> {

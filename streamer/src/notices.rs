@@ -9,11 +9,24 @@ use crate::status::seconds;
 /// Farms that are kept; the resource allows 64. IBKR has about twenty.
 const MAX_FARMS: usize = 64;
 
+/// Ticks that come so long after a link was lost were not under way then.
+const UNDER_WAY: Duration = Duration::from_secs(10);
+
 /// The link to IBKR, as far as the notices of one API session tell. Times are on the monotonic clock.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Link {
     upstream: Option<(Upstream, Option<Restored>, Duration)>,
-    farms: BTreeMap<String, (FarmKind, FarmState, Duration)>,
+    farms: BTreeMap<String, Farm>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Farm {
+    kind: FarmKind,
+    state: FarmState,
+    /// Since when it is usable, or is not.
+    since: Duration,
+    /// When it was lost, until it is OK again: that it is inactive says nothing of what was asked of it.
+    lost: Option<Duration>,
 }
 
 /// What a notice asks of the streamer.
@@ -68,19 +81,39 @@ impl Link {
         if self.farms.len() >= MAX_FARMS && !self.farms.contains_key(name) {
             return Demand::None;
         }
-        let before = self.farms.get(name).map(|(_, state, since)| (usable(*state), *since));
-        let since = before.filter(|(was, _)| *was == usable(state)).map_or(now, |(_, since)| since);
-        self.farms.insert(name.to_owned(), (kind, state, since));
+        let before = self.farms.get(name).copied();
+        let same = before.filter(|farm| usable(farm.state) == usable(state));
+        let since = same.map_or(now, |farm| farm.since);
+        let known = before.and_then(|farm| farm.lost);
+        let lost = known.or((!usable(state)).then_some(now)).filter(|_| state != FarmState::Ok);
+        self.farms.insert(name.to_owned(), Farm { kind, state, since, lost });
         // No tick comes from the others.
-        let carries = kind == FarmKind::MarketData;
-        let broken = before.filter(|(was, _)| carries && state == FarmState::Ok && !was);
-        broken.map_or(Demand::None, |(_, since)| Demand::Verify(Outage { since, until: now }))
+        let back = known.filter(|_| kind == FarmKind::MarketData && state == FarmState::Ok);
+        back.map_or(Demand::None, |since| Demand::Verify(Outage { since, until: now }))
+    }
+
+    /// When the links were lost that are not back.
+    #[must_use]
+    pub fn lost(&self) -> Vec<Duration> {
+        let farms = self.farms.values().filter(|farm| farm.kind == FarmKind::MarketData);
+        let upstream = self.upstream.filter(|(state, ..)| *state == Upstream::Down).map(|(.., since)| since);
+        farms.filter_map(|farm| farm.lost).chain(upstream).collect()
+    }
+
+    /// Ticks come, the last one at `last`. Those that come so long after the link was lost came over it: the notice of its
+    /// return did not reach us. Returns the outage that this ends.
+    pub fn flows(&mut self, last: Duration, now: Duration) -> Option<Outage> {
+        let (.., since) = self.upstream.filter(|(state, ..)| *state == Upstream::Down)?;
+        (last > since + UNDER_WAY).then(|| {
+            self.upstream = Some((Upstream::Up, None, now));
+            Outage { since, until: now }
+        })
     }
 
     /// Whether a farm of that kind is in that state.
     #[must_use]
     pub fn any(&self, kind: FarmKind, state: FarmState) -> bool {
-        self.farms.values().any(|(known, now, _)| (*known, *now) == (kind, state))
+        self.farms.values().any(|farm| (farm.kind, farm.state) == (kind, state))
     }
 
     /// The session is gone. That IBKR was out of reach stays the last word until the next session tells otherwise: a
@@ -106,10 +139,10 @@ impl Link {
     /// The data farms by name as of now.
     #[must_use]
     pub fn farms(&self, now: Duration) -> BTreeMap<String, FarmStatus> {
-        let status = |(kind, state, since): &(FarmKind, FarmState, Duration)| FarmStatus {
-            kind: *kind,
-            state: *state,
-            for_seconds: seconds(now.saturating_sub(*since)),
+        let status = |farm: &Farm| FarmStatus {
+            kind: farm.kind,
+            state: farm.state,
+            for_seconds: seconds(now.saturating_sub(farm.since)),
         };
         self.farms.iter().map(|(name, farm)| (name.clone(), status(farm))).collect()
     }
@@ -176,6 +209,19 @@ mod tests {
     }
 
     #[test]
+    fn ticks_that_go_on_show_that_the_return_of_the_link_was_not_told() {
+        let mut link = Link::default();
+        assert_eq!(link.flows(T(50), T(50)), None);
+        link.apply(1100, "lost", T(10));
+        assert_eq!(link.lost(), [T(10)]);
+        assert_eq!(link.flows(T(15), T(60)), None, "it was under way");
+        assert_eq!(link.flows(T(21), T(22)), Some(outage(10, 22)));
+        assert!(!link.is_down() && link.lost().is_empty());
+        assert_eq!(link.upstream(T(30)).map(|up| (up.state, up.restored)), Some((Upstream::Up, None)));
+        assert_eq!(link.flows(T(40), T(40)), None);
+    }
+
+    #[test]
     fn farms_by_name() {
         let mut link = Link::default();
         let mut notice = |code, text: &str, at| link.apply(code, text, T(at));
@@ -191,6 +237,11 @@ mod tests {
         assert_eq!(notice(2104, "Market data farm connection is OK:cashfarm", 10), Demand::Verify(outage(9, 10)));
         notice(2105, "HMDS data farm connection is broken:euhmds", 10);
         assert_eq!(notice(2106, "HMDS data farm connection is OK:euhmds", 10), Demand::None);
+        // Nothing is asked of it any more: what was, is lost.
+        notice(2103, "Market data farm connection is broken:usopt", 11);
+        notice(2108, "Market data farm connection is inactive but should be available upon demand.:usopt", 12);
+        let ok = "Market data farm connection is OK:usopt";
+        assert_eq!((notice(2104, ok, 13), notice(2104, ok, 13)), (Demand::Verify(outage(11, 13)), Demand::None));
         notice(2104, "no name", 11);
         notice(354, "not a farm:x", 12);
         let farms = link.farms(T(20));
@@ -206,8 +257,10 @@ mod tests {
             // It has been down since it broke, though it is connecting now.
             ("usfuture", MarketData, FarmState::Connecting, 18.0),
             ("ushmds", History, FarmState::Broken, 14.0),
-            ("usopt", MarketData, FarmState::Inactive, 17.0),
+            ("usopt", MarketData, FarmState::Ok, 8.0),
         ];
         assert_eq!(farms, expected);
+        // Those of market data.
+        assert_eq!(link.lost(), [T(4), T(2)]);
     }
 }

@@ -312,11 +312,55 @@ async fn an_unknown_message_is_a_gap_of_every_stream_that_runs_and_not_again_soo
     let gaps = |bench: &Bench| bench.engine.gaps.published().0.counts().open;
     assert_eq!(gaps(&bench), 1, "the others do not run");
     let key = bench.engine.streams.keys().find(|key| key.to_string() == "a/Last").cloned().unwrap();
-    bench.stream("a/Last").pulse.at_second(1);
-    bench.engine.ticked(&key, now);
+    bench.engine.ticked(&key, 1, 1, now);
     assert!(!bench.engine.gaps.is_open(gaps::recorded(&bench.engine.contracts, &key).unwrap()));
     bench.notice(-5, "unknown message type 999");
     assert_eq!(gaps(&bench), 1);
+}
+
+/// Of the only stream that has any: the seconds of its gaps, and why.
+fn gaps_of(bench: &Bench) -> Vec<(Option<i64>, Option<i64>, GapCause)> {
+    let ledger = bench.engine.gaps.published().0;
+    ledger.gaps().iter().map(|gap| (gap.after, gap.before, gap.cause)).collect()
+}
+
+#[tokio::test]
+async fn a_gap_has_the_seconds_of_the_ticks_beside_it_however_late_the_engine_hears_of_them() {
+    let mut bench = Bench::new();
+    let (key, at) = silent_since_100_s(&mut bench);
+    // Ticks of later seconds were recorded before the engine came to read of the loss.
+    bench.stream("a/Last").pulse.at_second(16);
+    bench.engine.take_event(Event::Lagged { key: key.clone(), behind: Some(10) });
+    bench.engine.take_event(Event::Tick { key: key.clone(), serial: 1, second: 13 });
+    assert_eq!(gaps_of(&bench), [(Some(10), Some(13), GapCause::Dropped)]);
+    // What an earlier subscription has brought does not end what is lost since.
+    bench.engine.end_session(at);
+    let lost = (Some(16), None, GapCause::SessionLost);
+    assert_eq!(gaps_of(&bench)[1..], [lost], "at once, not when it is asked for again");
+    bench.engine.take_event(Event::Tick { key: key.clone(), serial: 1, second: 17 });
+    let task = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(std::future::pending()));
+    bench.stream("a/Last").start(2, task, at.mono);
+    bench.engine.take_event(Event::Tick { key: key.clone(), serial: 1, second: 18 });
+    assert_eq!(gaps_of(&bench)[1..], [lost]);
+    bench.engine.take_event(Event::Tick { key, serial: 2, second: 30 });
+    assert_eq!(gaps_of(&bench)[1..], [(Some(16), Some(30), GapCause::SessionLost)]);
+}
+
+#[tokio::test]
+async fn an_outage_without_an_end_ends_when_ticks_come_again() {
+    let mut bench = Bench::new();
+    let (key, at) = silent_since_100_s(&mut bench);
+    let since = at.mono + Duration::from_secs(1);
+    bench.engine.link.apply(1100, "Connectivity between IBKR and TWS has been lost", since);
+    bench.engine.watch_outages();
+    let later = |seconds: u64| Now { mono: since + Duration::from_secs(seconds), ..at };
+    bench.engine.look_after_link(later(30));
+    assert!(bench.engine.link.is_down());
+    bench.engine.streams[&key].pulse.tick(later(30), at.wall.as_second() + 130);
+    bench.engine.look_after_link(later(31));
+    assert!(!bench.engine.link.is_down());
+    let behind = Some(at.wall.as_second());
+    assert_eq!(gaps_of(&bench), [(behind, behind.map(|second| second + 130), GapCause::LinkLost)]);
 }
 
 #[tokio::test]
@@ -448,8 +492,9 @@ impl Bench {
     /// A tick comes at that second, and the engine hears of it if it wants to.
     fn ticks(&mut self, key: &StreamKey, at: Now, second: u64) {
         let now = Now { mono: Duration::from_secs(second), ..at };
-        if self.engine.streams[key].pulse.tick(now, at.wall.as_second() + 1) {
-            self.engine.ticked(key, now);
+        let ibkr = at.wall.as_second() + 1;
+        if self.engine.streams[key].pulse.tick(now, ibkr) {
+            self.engine.ticked(key, 1, ibkr, now);
         }
     }
 

@@ -270,11 +270,20 @@ impl Engine {
         }
     }
 
-    /// Frames were dropped on their way to the recorder: between the last tick and the next.
-    pub(super) fn lagged(&mut self, key: &StreamKey) {
-        let Some(stream) = self.streams.get(key) else { return };
+    /// Frames were dropped on their way to the recorder: between the tick with that second and the next.
+    pub(super) fn lagged(&mut self, key: &StreamKey, behind: Option<i64>) {
         if let Some(recorded) = recorded(&self.contracts, key) {
-            self.gaps.open(&key.contract, recorded, stream.pulse.last_second(), GapCause::Dropped);
+            self.gaps.open(&key.contract, recorded, behind, GapCause::Dropped);
+        }
+    }
+
+    /// The subscription of a stream has ended: what comes before the next one ticks is lost. What has never ticked had a
+    /// gap when it was asked for.
+    pub(super) fn doubt_end(&mut self, key: &StreamKey) {
+        let Some(stream) = self.streams.get(key).filter(|stream| !stream.overflow) else { return };
+        let (recorded, behind) = (recorded(&self.contracts, key), stream.pulse.last_second());
+        if let (Some(recorded), Some(behind)) = (recorded, behind) {
+            self.gaps.open(&key.contract, recorded, Some(behind), stream.gap_cause());
         }
     }
 

@@ -18,6 +18,7 @@ use crate::{
     facts::Cooldown,
     notices::{Demand, Link},
     pacing::RATE_PAUSE,
+    plan::StreamKey,
     sentinel::line::accept_delayed,
     session::{
         connect::{self, Connection},
@@ -227,7 +228,12 @@ impl Engine {
         self.verify = None;
         self.gaps.session_lost();
         self.probing.session_lost();
+        self.doubted = None;
+        let running = self.streams.iter().filter(|(_, stream)| stream.is_running());
+        let running: Vec<StreamKey> = running.map(|(key, _)| key.clone()).collect();
         self.streams.values_mut().for_each(super::stream::StreamEntry::session_lost);
+        running.iter().for_each(|key| self.doubt_end(key));
+        self.watch_outages();
         self.lines.values_mut().for_each(super::lines::LineEntry::session_lost);
         self.contracts.values_mut().for_each(super::contracts::ContractEntry::session_lost);
         if let Phase::Up(session) = phase {
@@ -291,22 +297,19 @@ impl Engine {
             self.contracts.values_mut().for_each(|contract| contract.farm_up(now.mono));
         }
         let demand = self.link.apply(notice.code, &notice.message, now.mono);
+        let (Demand::ResubscribeAll(outage) | Demand::Verify(outage)) = demand else {
+            self.watch_outages();
+            return;
+        };
+        self.outage_ended(outage, now);
         // What is back may have kept the canary silent.
-        if let Some(hold) = self.hold.as_mut().filter(|_| demand != Demand::None) {
+        if let Some(hold) = &mut self.hold {
             hold.restart(now.mono);
         }
-        match demand {
-            Demand::None => {}
-            Demand::ResubscribeAll(outage) => {
-                self.doubt_outage(outage, now);
-                self.restart_all(now.mono);
-                self.verify_later(now.mono);
-            }
-            Demand::Verify(outage) => {
-                self.doubt_outage(outage, now);
-                self.verify_later(now.mono);
-            }
+        if matches!(demand, Demand::ResubscribeAll(_)) {
+            self.restart_all(now.mono);
         }
+        self.verify_later(now.mono);
     }
 
     /// Somebody has changed the gateway's API port. The gateway ends the session itself.

@@ -138,11 +138,17 @@ pub enum Event {
     Tick {
         /// Which stream.
         key: StreamKey,
+        /// Which of its subscriptions.
+        serial: u64,
+        /// IBKR's second of it.
+        second: i64,
     },
     /// Frames of a stream were dropped before they reached the recorder.
     Lagged {
         /// Which stream.
         key: StreamKey,
+        /// IBKR's second of the last tick before.
+        behind: Option<i64>,
     },
     /// An attempt to fill a gap has ended.
     Filled {
@@ -361,6 +367,7 @@ impl Engine {
             self.assign_lines(now);
             self.plan_lines(now);
             self.look_after_lines(now);
+            self.look_after_link(now);
             let next = [
                 self.connect_if_due(now),
                 self.roll_if_due(now),
@@ -403,12 +410,12 @@ impl Engine {
             Event::Notice { generation, notice } if generation == self.generation => self.notice(&notice, now),
             Event::Details { serial, contract, outcome } => self.details(serial, &contract, *outcome, now),
             Event::Volumes { contract, volumes } => self.volumes(&contract, volumes, now),
-            Event::Lagged { key } => self.lagged(&key),
+            Event::Lagged { key, behind } => self.lagged(&key, behind),
             Event::Filled { gap, after, outcome } => self.filled(gap, after, outcome),
             Event::Backfill(request) => self.backfill_requested(request, now),
             Event::Damaged(damage) => self.damaged(&damage, now),
             Event::GatewayRestart { action, outcome } => self.gateway_restart(&action, outcome),
-            Event::Tick { key } => self.ticked(&key, now),
+            Event::Tick { key, serial, second } => self.ticked(&key, serial, second, now),
             // The verdict follows with the turn.
             Event::Sampled { key } => tracing::debug!(stream = %key, "market data come"),
             Event::Probed { key, outcome } => self.probed(&key, outcome, now),

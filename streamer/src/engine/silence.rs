@@ -132,8 +132,9 @@ impl Engine {
     pub(super) fn silence_ended(&mut self, key: &StreamKey, silence: Pause, now: Now) {
         let (Some(spec), Some(contract)) = (&self.spec, self.contracts.get(&key.contract)) else { return };
         let Some(stream) = self.streams.get(key).filter(|stream| !stream.overflow) else { return };
-        let (Some(recorded), Some(second)) = (recorded(&self.contracts, key), silence.second) else { return };
-        let (tick, from, thresholds) = (key.tick, silence.since, contract.thresholds(&spec.recovery));
+        let Some(recorded) = recorded(&self.contracts, key) else { return };
+        let Pause { since: from, second, until, .. } = silence;
+        let (tick, thresholds) = (key.tick, contract.thresholds(&spec.recovery));
         let facts = Facts {
             first_asked: stream.first_asked,
             last_tick: Some(from),
@@ -147,10 +148,10 @@ impl Engine {
         let witnesses = Witnesses { line, answer, upstream_down: self.link.is_down(), restored: self.restored };
         let meaning = {
             let seen = line.filter(|line| line.is_running()).map(|line| line.seen.lock());
-            decide(&Silent { tick, from, second, patience, line: seen.as_deref(), answer }, silence.until)
+            decide(&Silent { tick, from, second, patience, line: seen.as_deref(), answer }, until)
         };
         let state = meaning.state().filter(|_| !witnesses.upstream_down).unwrap_or(StreamState::Stale);
-        if is_doubtful(state, Some(from), &witnesses, patience, silence.until) {
+        if is_doubtful(state, Some(from), &witnesses, patience, until) {
             self.gaps.open(&key.contract, recorded, Some(second), GapCause::Silence);
         }
     }

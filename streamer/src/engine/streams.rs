@@ -139,16 +139,17 @@ impl Engine {
         self.asked_for(key);
     }
 
-    /// A tick-by-tick tick came of a stream that waited for one.
-    pub(super) fn ticked(&mut self, key: &StreamKey, now: Now) {
+    /// A tick-by-tick tick came of a stream that waited for one, with IBKR's second.
+    pub(super) fn ticked(&mut self, key: &StreamKey, serial: u64, second: i64, now: Now) {
         let Some(stream) = self.streams.get_mut(key) else { return };
-        let canary = stream.canary;
-        stream.heard();
         if let Some(silence) = stream.pulse.take_silence() {
             self.silence_ended(key, silence, now);
         }
-        let Some(stream) = self.streams.get(key) else { return };
-        if let (Some(recorded), Some(second)) = (recorded(&self.contracts, key), stream.pulse.last_second()) {
+        // What an earlier subscription has still brought ends no loss of this one.
+        let Some(stream) = self.streams.get_mut(key).filter(|stream| stream.request() == Some(serial)) else { return };
+        let canary = stream.canary;
+        stream.heard();
+        if let Some(recorded) = recorded(&self.contracts, key) {
             self.gaps.close(recorded, second, now);
         }
         if canary && self.hold.is_some() {
@@ -162,6 +163,11 @@ impl Engine {
         if !stream.ended(serial) {
             return;
         }
+        // A tick that was put aside is a gap of another kind.
+        if !matches!(end, End::Corrupt(_)) {
+            self.doubt_end(key);
+        }
+        let Some(stream) = self.streams.get_mut(key) else { return };
         match end {
             End::Refused(code, text) => {
                 self.tools.counters.notice(code);

@@ -79,6 +79,14 @@ pub struct Task {
     pub bound: Duration,
 }
 
+/// Ticks that the recorder does not take.
+struct Loss {
+    /// IBKR's second of the last one that it took.
+    behind: Option<i64>,
+    /// The engine has been told.
+    told: bool,
+}
+
 impl Task {
     /// Subscribes and records until the stream ends, then tells the engine how it ended.
     pub async fn run(self) {
@@ -112,7 +120,7 @@ impl Task {
             tt: stored_kind(self.key.tick).as_str().to_owned(),
             ..TickMessage::default()
         };
-        let mut losing = false;
+        let mut losing = None;
         while let Some(item) = subscription.next().await {
             match item {
                 Ok(SubscriptionItem::Data(tick)) => {
@@ -125,7 +133,8 @@ impl Task {
                     self.counters.notice(notice.code);
                     if notice.code == LAG {
                         self.counters.lagged.fetch_add(1, Ordering::Relaxed);
-                        let _ = self.events.send(Event::Lagged { key: self.key.clone() }).await;
+                        let behind = self.pulse.last_second();
+                        let _ = self.events.send(Event::Lagged { key: self.key.clone(), behind }).await;
                     }
                     tracing::info!(stream = %self.key, code = notice.code, "{}", notice.message);
                     // Delayed ticks are not those that were asked for: none is recorded, history has them.
@@ -140,8 +149,8 @@ impl Task {
         End::Broken("the stream ended without a reason".to_owned())
     }
 
-    /// Records a tick. `losing` says that the last one was not taken, and so that the gap is known.
-    fn tick(&self, tick: &mut TickMessage, losing: &mut bool) -> Result<(), Implausible> {
+    /// Records a tick. `losing` is what is being lost.
+    fn tick(&self, tick: &mut TickMessage, losing: &mut Option<Loss>) -> Result<(), Implausible> {
         let now = self.clock.now();
         tick.st = now.wall.as_microsecond();
         let level = self.line.as_ref().and_then(|line| plausible::level(&line.lock(), now.mono));
@@ -156,20 +165,32 @@ impl Task {
         }
         if !self.feed.tick(tick) {
             // The stream flows, only its ticks are lost: the gap begins behind the last one that was kept.
+            let loss = losing.get_or_insert_with(|| Loss { behind: self.pulse.last_second(), told: false });
             self.pulse.flows(now);
-            // A full queue of events has the next lost tick tell.
-            *losing = *losing || self.events.try_send(Event::Lagged { key: self.key.clone() }).is_ok();
+            self.tell(loss);
             return Ok(());
         }
         self.counters.drift.tick(tick.st.saturating_sub(tick.ts));
-        let regained = std::mem::take(losing);
-        if self.pulse.tick(now, tick.ts.div_euclid(MICROS_PER_SECOND)) || regained {
+        if let Some(loss) = losing {
+            self.tell(loss);
+        }
+        // What is not told yet goes on for the engine.
+        let regained = losing.take_if(|loss| loss.told).is_some();
+        let second = tick.ts.div_euclid(MICROS_PER_SECOND);
+        if self.pulse.tick(now, second) || regained {
             // A full queue has the next tick tell.
-            if self.events.try_send(Event::Tick { key: self.key.clone() }).is_err() {
+            let event = Event::Tick { key: self.key.clone(), serial: self.serial, second };
+            if self.events.try_send(event).is_err() {
                 self.pulse.alert.store(true, Ordering::Relaxed);
             }
         }
         Ok(())
+    }
+
+    /// Has the engine know of a loss, unless it does. A full queue of events has the next tick try again.
+    fn tell(&self, loss: &mut Loss) {
+        let lagged = || Event::Lagged { key: self.key.clone(), behind: loss.behind };
+        loss.told = loss.told || self.events.try_send(lagged()).is_ok();
     }
 }
 
