@@ -462,6 +462,20 @@ async fn a_line_that_spoke_early_and_died_with_its_stream_hides_no_loss() {
 }
 
 #[tokio::test]
+async fn a_line_has_nothing_to_witness_before_the_silence_counts() {
+    for (first_word, open) in [(1_020, false), (1_040, true)] {
+        let mut bench = Bench::new();
+        let (key, at) = silent_since_100_s(&mut bench);
+        // As after a night: the session opened then.
+        bench.stream("a/Last").first_asked = Some(Duration::from_secs(1_000));
+        [first_word, 1_045, 1_055].iter().for_each(|second| bench.line_speaks(*second));
+        assert_eq!(bench.judged(&key, at, 1_061), (StreamState::Quiet, open), "first word at {first_word} s");
+        bench.ticks(&key, at, 1_062);
+        assert_eq!(bench.silences(at), usize::from(open), "first word at {first_word} s");
+    }
+}
+
+#[tokio::test]
 async fn a_silence_that_grew_doubtful_while_the_engine_stood_still_is_a_gap_all_the_same() {
     for (quiet_at, last_words, gaps) in [
         // It was called quiet at 161 s, and nobody has looked since.

@@ -97,10 +97,11 @@ pub fn refine(
     (Verdict { state, counted_from, ..verdict }, doubt)
 }
 
-/// Whether a stream in this state that ticked last at `last` may have missed ticks since: history tells.
+/// Whether a stream in this state may have missed ticks since `from`: since its last tick, or since its silence counts,
+/// for a line has nothing to say before its session opens. History tells.
 pub fn is_doubtful(
     state: StreamState,
-    last: Option<Duration>,
+    from: Option<Duration>,
     witnesses: &Witnesses<'_>,
     patience: Duration,
     now: Duration,
@@ -108,22 +109,22 @@ pub fn is_doubtful(
     match state {
         StreamState::Stale => true,
         // What was lost before the first tick is another gap.
-        StreamState::Quiet => last.is_some_and(|last| !is_witnessed(last, witnesses, patience, now)),
+        StreamState::Quiet => from.is_some_and(|from| !is_witnessed(from, witnesses, patience, now)),
         _ => false,
     }
 }
 
-/// Whether somebody watched since the stream ticked last. A line that fell silent together with its stream did not, even
+/// Whether somebody watched all the time. A line that fell silent together with its stream did not, even
 /// while its last word is young enough to count: both may have been cut off. Nor did one for longer than half of
 /// `patience` after its last word, or in a pause of its own as long as that, for what was cut off then may come back
 /// before it counts as stale.
-fn is_witnessed(last: Duration, witnesses: &Witnesses<'_>, patience: Duration, now: Duration) -> bool {
+fn is_witnessed(from: Duration, witnesses: &Witnesses<'_>, patience: Duration, now: Duration) -> bool {
     let shown = witnesses.line.and_then(|line| {
         let seen = line.seen.lock();
-        seen.last_frame.filter(|_| seen.steady_since.is_some_and(|since| since <= last + patience / 2))
+        seen.last_frame.filter(|_| seen.steady_since.is_some_and(|since| since <= from + patience / 2))
     });
     let asked = witnesses.answer.map(|answer| answer.asked);
-    shown.max(asked).is_some_and(|at| at > last + settle(patience) && now < at + patience / 2)
+    shown.max(asked).is_some_and(|at| at > from + settle(patience) && now < at + patience / 2)
 }
 
 impl Engine {
@@ -141,7 +142,8 @@ impl Engine {
             refused: false,
             hours: contract.hours(key, now),
         };
-        if judge(&facts, &thresholds, now).state != StreamState::Stale {
+        let verdict = judge(&facts, &thresholds, now);
+        if verdict.state != StreamState::Stale {
             return;
         }
         let (line, answer, patience) = (self.line_of(key), self.probing.probes.answer(key), thresholds.stale_after);
@@ -151,7 +153,7 @@ impl Engine {
             decide(&Silent { tick, from, second, patience, line: seen.as_deref(), answer }, until)
         };
         let state = meaning.state().filter(|_| !witnesses.upstream_down).unwrap_or(StreamState::Stale);
-        if is_doubtful(state, Some(from), &witnesses, patience, until) {
+        if is_doubtful(state, verdict.counted_from.max(Some(from)), &witnesses, patience, until) {
             self.gaps.open(&key.contract, recorded, Some(second), GapCause::Silence);
         }
     }

@@ -285,6 +285,7 @@ impl Engine {
             let witnesses = Witnesses { line, answer, upstream_down: self.link.is_down(), restored: self.restored };
             // A session that closes ends its silence.
             stream.missed &= verdict.session != Session::Closed;
+            let counts_from = verdict.counted_from;
             let (verdict, doubt) = refine(key, stream, verdict, &witnesses, stale_after, now);
             candidates.extend(doubt.map(|(from, urgent)| Candidate { key: key.clone(), from, urgent }));
             // An account's permissions change over a weekend: a refused stream is tried again at each open.
@@ -298,7 +299,8 @@ impl Engine {
                 tracing::info!(stream = %key, ?from, to = ?verdict.state, "stream {:?}", verdict.state);
                 stream.since = now.wall;
             }
-            if is_doubtful(verdict.state, stream.pulse.last_tick(), &witnesses, stale_after, now.mono)
+            let silent_from = stream.pulse.last_tick().map(|last| last.max(counts_from.unwrap_or_default()));
+            if is_doubtful(verdict.state, silent_from, &witnesses, stale_after, now.mono)
                 && !stream.overflow
                 && let Some(recorded) = recorded(&self.contracts, key)
             {
