@@ -203,6 +203,15 @@ pub struct Counts {
     pub unfillable: usize,
 }
 
+/// What of a ledger is due.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Due<'a> {
+    /// This gap.
+    Now(&'a Gap),
+    /// Nothing before then, milliseconds since 1970; `None` when nothing waits for a time.
+    At(Option<i64>),
+}
+
 /// All gaps that are known.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
@@ -372,17 +381,23 @@ impl Ledger {
         }
     }
 
-    /// Which gap to fill next: closed for `lag_ms` (history lags), trades before quotes, the newest first.
+    /// Which gap to settle next: closed for `lag_ms` (history lags), trades before quotes, the newest first. `may` says
+    /// from when on something can be done about a ripe gap, milliseconds since 1970; `None` while nobody knows: it holds
+    /// up no other.
     #[must_use]
-    pub fn next(&self, now_ms: i64, lag_ms: i64) -> Option<&Gap> {
-        let ripe = |gap: &&Gap| gap.ripe_ms(lag_ms).is_some_and(|ripe| ripe <= now_ms);
-        self.gaps.iter().filter(ripe).max_by_key(|gap| (is_trade(gap.stream.kind), gap.before, gap.id))
-    }
-
-    /// When the next gap is ripe, milliseconds since 1970, if one waits.
-    #[must_use]
-    pub fn ripens_ms(&self, lag_ms: i64) -> Option<i64> {
-        self.gaps.iter().filter_map(|gap| gap.ripe_ms(lag_ms)).min()
+    pub fn next(&self, now_ms: i64, lag_ms: i64, may: impl Fn(&Gap) -> Option<i64>) -> Due<'_> {
+        let (mut now, mut later): (Option<&Gap>, Option<i64>) = (None, None);
+        let weight = |gap: &Gap| (is_trade(gap.stream.kind), gap.before, gap.id);
+        for gap in &self.gaps {
+            let Some(ripe) = gap.ripe_ms(lag_ms) else { continue };
+            let due = if ripe > now_ms { Some(ripe) } else { may(gap) };
+            match due {
+                Some(due) if due > now_ms => later = Some(later.map_or(due, |later| later.min(due))),
+                Some(_) if now.is_none_or(|best| weight(best) < weight(gap)) => now = Some(gap),
+                _ => {}
+            }
+        }
+        now.map_or(Due::At(later), Due::Now)
     }
 
     /// The seconds in which ticks of this gap's stream were lost otherwise, as far as they are known: what was recorded

@@ -13,6 +13,15 @@ fn pending(streams: &[(Recorded, i64)]) -> Ledger {
     ledger
 }
 
+/// Nothing holds a ripe gap up.
+fn at_once(_: &Gap) -> Option<i64> {
+    Some(0)
+}
+
+fn is_due(ledger: &Ledger, now_ms: i64) -> bool {
+    matches!(ledger.next(now_ms, LAG, at_once), Due::Now(_))
+}
+
 fn fetched(agreement: Option<f64>) -> Outcome {
     Outcome::Fetched { added: 3, agreement }
 }
@@ -44,10 +53,9 @@ fn seconds_that_go_back_make_no_backward_gap() {
 #[test]
 fn trades_come_before_quotes_and_the_newest_gap_first_once_history_has_it() {
     let mut ledger = pending(&[(TRADES, 100), (QUOTES, 300), (TRADES, 200)]);
-    assert_eq!(ledger.next(100_000 + LAG - 1, LAG), None);
-    assert_eq!(ledger.ripens_ms(LAG), Some(100_000 + LAG));
+    assert_eq!(ledger.next(100_000 + LAG - 1, LAG, at_once), Due::At(Some(100_000 + LAG)));
     let mut order = Vec::new();
-    while let Some(gap) = ledger.next(400_000, LAG) {
+    while let Due::Now(gap) = ledger.next(400_000, LAG, at_once) {
         order.push((gap.stream.kind, gap.before));
         let id = gap.id;
         ledger.settle(id, fetched(Some(1.0)), 400_000);
@@ -77,12 +85,12 @@ fn failures_wait_longer_each_time_and_end() {
     let mut ledger = pending(&[(TRADES, 100)]);
     // Long after its end: what was missed while the process was down is no older for having waited.
     let mut failed = 9_000_000;
-    assert!(ledger.next(failed, LAG).is_some());
+    assert!(is_due(&ledger, failed));
     for attempt in 1..=MAX_ATTEMPTS {
         ledger.settle(1, Outcome::Failed("no answer".into()), failed);
         let ripe = failed + (LAG << attempt);
-        assert!(ledger.next(ripe - 1, LAG).is_none(), "{attempt}");
-        assert_eq!(ledger.next(ripe, LAG).is_some(), attempt < MAX_ATTEMPTS);
+        assert!(!is_due(&ledger, ripe - 1), "{attempt}");
+        assert_eq!(is_due(&ledger, ripe), attempt < MAX_ATTEMPTS);
         failed = ripe;
     }
     assert_eq!(ledger.gaps()[0].state, GapState::Unfillable);
@@ -100,10 +108,10 @@ fn a_beginning_is_no_gap() {
 fn a_range_that_is_history_already_is_asked_for_at_once() {
     let mut ledger = Ledger::default();
     ledger.request("a", TRADES, 100..=199, 5_000_000);
-    assert!(ledger.next(5_000_000, LAG).is_some());
+    assert!(is_due(&ledger, 5_000_000));
     ledger.request("a", QUOTES, 4_000..=4_999, 5_000_000);
     ledger.settle(1, fetched(Some(1.0)), 5_000_000);
-    assert!(ledger.next(5_000_000, LAG).is_none());
+    assert!(!is_due(&ledger, 5_000_000));
 }
 
 #[test]
@@ -143,7 +151,7 @@ fn a_long_gap_goes_on_where_it_was_and_only_failures_without_progress_count() {
     ledger.settle(1, partly(progress(95, Some(95))), 0);
     let gap = |ledger: &Ledger| ledger.gaps()[0].clone();
     assert_eq!((gap(&ledger).attempts, gap(&ledger).added, gap(&ledger).state), (0, 2, GapState::Pending));
-    assert!(ledger.next(100_000 + LAG, LAG).is_some(), "at once");
+    assert!(is_due(&ledger, 100_000 + LAG), "at once");
     // The last second may not have been whole: once more from there.
     ledger.settle(1, failed(), 0);
     assert_eq!(gap(&ledger).progress, Some(progress(94, Some(95))));
@@ -188,4 +196,18 @@ fn what_was_in_memory_only_is_a_gap_when_the_process_is_gone() {
     assert_eq!((found.as_slice(), ledger.unwritten()), (expected.as_slice(), [].as_slice()));
     ledger.lost("a", QUOTES, 99);
     assert_eq!(ledger.gaps()[1].after, Some(95), "what is lost already is not lost again");
+}
+
+#[test]
+fn what_cannot_be_done_now_holds_up_no_other_gap() {
+    let ledger = pending(&[(TRADES, 100), (QUOTES, 300), (TRADES, 200)]);
+    let next = |may: fn(&Gap) -> Option<i64>| match ledger.next(400_000, LAG, may) {
+        Due::Now(gap) => Ok(gap.id),
+        Due::At(due) => Err(due),
+    };
+    assert_eq!(next(at_once), Ok(3));
+    assert_eq!(next(|gap| (gap.id != 3).then_some(0)), Ok(1), "nobody knows when");
+    assert_eq!(next(|gap| Some(if gap.stream == TRADES { 500_000 } else { 0 })), Ok(2));
+    assert_eq!(next(|gap| Some(500_000 + gap.id as i64)), Err(Some(500_001)), "the first that may");
+    assert_eq!(next(|_| None), Err(None));
 }

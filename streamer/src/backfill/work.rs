@@ -88,30 +88,41 @@ impl History for Ibkr {
     }
 }
 
-/// Asks history once about a gap, from where it is already, unless it is `refused` for a reason, and stores what is
-/// missing. Where the loss began is looked up in the files if the gap does not know it, and noted there. Seconds of the
-/// gaps `beside` it are compared with nothing.
+/// The first and the last second of a gap. Where the loss began is looked up in the files if the gap does not know it,
+/// and noted there.
+async fn ends(gap: &mut Gap, files: &Files) -> Result<(i64, i64), Outcome> {
+    let (stream, Some(before)) = (gap.stream, gap.before) else {
+        return Err(Outcome::Failed("the gap is open".to_owned()));
+    };
+    if let Some(after) = gap.after {
+        return Ok((after, before));
+    }
+    match blocking(files, move |files| files.last_before(stream, before, LOOK_BACK)).await {
+        Ok(Some(after)) => Ok((*gap.after.insert(after), before)),
+        Ok(None) => Err(Outcome::Beginning),
+        Err(error) => Err(Outcome::Failed(error.to_string())),
+    }
+}
+
+/// What becomes of a gap that history is not asked about, for this reason.
+pub async fn refuse(gap: &mut Gap, reason: String, files: &Files) -> Outcome {
+    ends(gap, files).await.map_or_else(|outcome| outcome, |_| Outcome::Unfillable(reason))
+}
+
+/// Asks history once about a gap, from where it is already, and stores what is missing. Seconds of the gaps `beside` it
+/// are compared with nothing.
 pub async fn fill(
     gap: &mut Gap,
-    refused: Option<&str>,
     history: &mut impl History,
     hours: Option<&TradingHours>,
     beside: &[RangeInclusive<i64>],
     files: &Files,
 ) -> Outcome {
     let stream = gap.stream;
-    let Some(before) = gap.before else { return Outcome::Failed("the gap is open".to_owned()) };
-    let after = match gap.after {
-        Some(after) => after,
-        None => match blocking(files, move |files| files.last_before(stream, before, LOOK_BACK)).await {
-            Ok(Some(after)) => *gap.after.insert(after),
-            Ok(None) => return Outcome::Beginning,
-            Err(error) => return Outcome::Failed(error.to_string()),
-        },
+    let (after, before) = match ends(gap, files).await {
+        Ok(ends) => ends,
+        Err(outcome) => return outcome,
     };
-    if let Some(reason) = refused {
-        return Outcome::Unfillable(reason.to_owned());
-    }
     let range = after..=before;
     let (first, end) = (after - MARGIN, before + MARGIN);
     let from = gap.progress.map_or(first, |progress| progress.through + 1);

@@ -61,22 +61,17 @@ fn scene(recorded: bool) -> (tempfile::TempDir, Files, Ledger) {
 }
 
 /// Asks until nothing is left to ask, or it fails.
-async fn attempt(
-    ledger: &mut Ledger,
-    files: &Files,
-    refused: Option<&str>,
-    answer: Result<Vec<i64>, FetchError>,
-) -> Gap {
+async fn attempt(ledger: &mut Ledger, files: &Files, answer: Result<Vec<i64>, FetchError>) -> Gap {
     let mut told = Told::new(answer);
-    while ask(ledger, 1, files, refused, &mut told).await {}
+    while ask(ledger, 1, files, &mut told).await {}
     ledger.gaps()[0].clone()
 }
 
 /// Asks once, and returns whether there is more to ask.
-async fn ask(ledger: &mut Ledger, id: u64, files: &Files, refused: Option<&str>, told: &mut Told) -> bool {
+async fn ask(ledger: &mut Ledger, id: u64, files: &Files, told: &mut Told) -> bool {
     let mut gap = ledger.gaps().iter().find(|gap| gap.id == id).unwrap().clone();
     let beside = ledger.beside(&gap);
-    let outcome = fill(&mut gap, refused, told, None, &beside, files).await;
+    let outcome = fill(&mut gap, told, None, &beside, files).await;
     let more = matches!(outcome, Outcome::Partly { .. });
     ledger.settle(id, outcome, 0);
     more
@@ -96,7 +91,7 @@ async fn what_ibkr_will_never_give_is_unfillable_with_its_words() {
         (166, "HMDS Expired Contract Violation:contract can not expire."),
     ] {
         let (_data, files, mut ledger) = scene(true);
-        let gap = attempt(&mut ledger, &files, None, error(code, text)).await;
+        let gap = attempt(&mut ledger, &files, error(code, text)).await;
         assert_eq!((gap.state, gap.attempts), (GapState::Unfillable, 0), "{code} {text}");
         let reason = gap.reason.unwrap();
         assert!(reason.contains(text) && reason.contains(&code.to_string()), "{reason}");
@@ -115,10 +110,10 @@ async fn what_may_pass_is_tried_again_and_then_given_up_with_the_last_reason() {
     ] {
         let (_data, files, mut ledger) = scene(true);
         for attempts in 1..MAX_ATTEMPTS {
-            let gap = attempt(&mut ledger, &files, None, answer.clone()).await;
+            let gap = attempt(&mut ledger, &files, answer.clone()).await;
             assert_eq!((gap.state, gap.attempts), (GapState::Pending, attempts), "{answer:?}");
         }
-        let gap = attempt(&mut ledger, &files, None, answer.clone()).await;
+        let gap = attempt(&mut ledger, &files, answer.clone()).await;
         assert_eq!((gap.state, gap.reason.is_some()), (GapState::Unfillable, true), "{answer:?}");
     }
 }
@@ -126,7 +121,7 @@ async fn what_may_pass_is_tried_again_and_then_given_up_with_the_last_reason() {
 #[tokio::test]
 async fn a_range_of_which_nobody_knows_a_tick_is_unfillable_at_once() {
     let (_data, files, mut ledger) = scene(false);
-    let gap = attempt(&mut ledger, &files, None, Ok(Vec::new())).await;
+    let gap = attempt(&mut ledger, &files, Ok(Vec::new())).await;
     assert_eq!((gap.state, gap.reason.as_deref()), (GapState::Unfillable, Some(NOTHING)));
 }
 
@@ -134,15 +129,15 @@ async fn a_range_of_which_nobody_knows_a_tick_is_unfillable_at_once() {
 async fn a_history_that_lags_is_waited_for_and_what_it_had_is_kept() {
     let (_data, files, mut ledger) = scene(true);
     let until = |last: i64| Ok((GAP.0 - MARGIN..=last).collect::<Vec<_>>());
-    let gap = attempt(&mut ledger, &files, None, until(GAP.0 + 4)).await;
+    let gap = attempt(&mut ledger, &files, until(GAP.0 + 4)).await;
     assert_eq!((gap.state, gap.attempts), (GapState::Pending, 1));
     assert_eq!(files.read(STREAM, &(GAP.0 + 1..=GAP.1 - 1)).unwrap().len(), 4);
-    let gap = attempt(&mut ledger, &files, None, until(GAP.1 + MARGIN)).await;
+    let gap = attempt(&mut ledger, &files, until(GAP.1 + MARGIN)).await;
     assert_eq!((gap.state, gap.added, gap.agreement), (GapState::Filled, 9, Some(1.0)), "with what came before");
     // One that never comes so far is used as it is, and not called exact.
     let (_data, files, mut ledger) = scene(true);
     for _ in 0..MAX_ATTEMPTS {
-        attempt(&mut ledger, &files, None, until(GAP.0 + 4)).await;
+        attempt(&mut ledger, &files, until(GAP.0 + 4)).await;
     }
     assert_eq!(ledger.gaps()[0].state, GapState::Approximate);
 }
@@ -152,7 +147,7 @@ async fn a_gap_is_fetched_piece_by_piece_and_another_process_goes_on_where_it_wa
     let (_data, files, mut ledger) = scene(true);
     let all: Vec<i64> = (GAP.0 - MARGIN..=GAP.1 + MARGIN).collect();
     let mut told = Told { at_once: 4, ..Told::new(Ok(all)) };
-    while ask(&mut ledger, 1, &files, None, &mut told).await {
+    while ask(&mut ledger, 1, &files, &mut told).await {
         let gap = &ledger.gaps()[0];
         assert_eq!(
             (gap.state, gap.progress.map(|progress| progress.through)),
@@ -172,16 +167,16 @@ async fn what_was_fetched_before_an_error_stays_and_the_last_second_is_asked_for
     // It lags in the middle of a second.
     let lagging: Vec<i64> = (GAP.0 - MARGIN..=GAP.0 + 5).collect();
     let mut told = Told { at_once: 7, ..Told::new(Ok(lagging)) };
-    assert!(ask(&mut ledger, 1, &files, None, &mut told).await);
-    assert!(ask(&mut ledger, 1, &files, None, &mut told).await);
-    assert!(ask(&mut ledger, 1, &files, None, &mut told).await);
+    assert!(ask(&mut ledger, 1, &files, &mut told).await);
+    assert!(ask(&mut ledger, 1, &files, &mut told).await);
+    assert!(ask(&mut ledger, 1, &files, &mut told).await);
     told.answer = Err(FetchError::NoAnswer);
-    assert!(!ask(&mut ledger, 1, &files, None, &mut told).await);
+    assert!(!ask(&mut ledger, 1, &files, &mut told).await);
     assert_eq!((ledger.gaps()[0].added, ledger.gaps()[0].attempts), (5, 1));
     let twice = GAP.0 + 5;
     told.answer = Ok((GAP.0 - MARGIN..=GAP.1 + MARGIN).chain([twice]).collect());
     told.answer.as_mut().unwrap().sort_unstable();
-    while ask(&mut ledger, 1, &files, None, &mut told).await {}
+    while ask(&mut ledger, 1, &files, &mut told).await {}
     let from = GAP.0 - MARGIN;
     assert_eq!(told.asked[..5], [from, from + 7, from + 14, from + 16, twice]);
     let gap = &ledger.gaps()[0];
@@ -210,11 +205,11 @@ async fn only_what_was_recorded_live_and_without_another_loss_is_compared() {
             history.push(extra);
             history.sort_unstable();
             let asked = ledger.request("mnq", STREAM, extra..=extra, 0);
-            while ask(&mut ledger, asked, &files, None, &mut Told::new(Ok(history.clone()))).await {}
+            while ask(&mut ledger, asked, &files, &mut Told::new(Ok(history.clone()))).await {}
             assert_eq!(files.read(STREAM, &(extra..=extra)).unwrap().len(), 2);
         }
         for id in [1, 2] {
-            while ask(&mut ledger, id, &files, None, &mut Told::new(Ok(history.clone()))).await {}
+            while ask(&mut ledger, id, &files, &mut Told::new(Ok(history.clone()))).await {}
         }
         let agreements: Vec<_> = ledger.gaps()[..2].iter().map(|gap| gap.agreement).collect();
         // Nine recorded seconds before the first gap and four behind it.
@@ -225,8 +220,14 @@ async fn only_what_was_recorded_live_and_without_another_loss_is_compared() {
 
 #[tokio::test]
 async fn what_is_not_wanted_is_not_asked_for() {
-    let (_data, files, mut ledger) = scene(true);
-    let gap = attempt(&mut ledger, &files, Some("older than spec.backfill.maxAge"), error(1, "asked")).await;
-    assert_eq!(gap.reason.as_deref(), Some("older than spec.backfill.maxAge"));
-    assert_eq!(gap.state, GapState::Unfillable);
+    let (_data, files, ledger) = scene(true);
+    let mut gap = ledger.gaps()[0].clone();
+    let refused = Outcome::Unfillable("not wanted".to_owned());
+    assert_eq!(refuse(&mut gap, "not wanted".to_owned(), &files).await, refused);
+    // Where it began is looked up all the same, and what has no begin is none.
+    gap.after = None;
+    assert_eq!((refuse(&mut gap, "not wanted".to_owned(), &files).await, gap.after), (refused, Some(GAP.0)));
+    let (_data, files, _) = scene(false);
+    gap.after = None;
+    assert_eq!(refuse(&mut gap, "not wanted".to_owned(), &files).await, Outcome::Beginning);
 }

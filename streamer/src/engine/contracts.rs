@@ -105,6 +105,11 @@ impl ContractEntry {
         resolved.or(self.wanted.con_id.filter(|_| key.roll == self.rolling.count))
     }
 
+    /// Whether that contract is its, or was.
+    pub fn means(&self, con_id: i32) -> bool {
+        self.con_id() == Some(con_id) || self.rolling.lists(con_id)
+    }
+
     /// The contract to fetch history of, and its hours; `None` before the first look-up.
     pub fn past(&self, con_id: i32) -> Option<(IbContract, Option<TradingHours>)> {
         let current = self.resolved.as_ref()?;

@@ -11,8 +11,8 @@ use crate::{
     test_support::{manifest, spec},
 };
 
-struct Bench {
-    engine: Engine,
+pub(super) struct Bench {
+    pub engine: Engine,
     published: watch::Receiver<Arc<Snapshot>>,
     recorder: Option<Recorder>,
     _data: tempfile::TempDir,
@@ -20,7 +20,7 @@ struct Bench {
 
 impl Bench {
     /// Two contracts, three streams, two lines.
-    fn new() -> Self {
+    pub fn new() -> Self {
         let data = tempfile::tempdir().unwrap();
         let clock = Clock::start();
         let heart = Arc::new(Heart::new(clock));

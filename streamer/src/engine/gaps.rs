@@ -8,17 +8,20 @@ use std::{
     time::Duration,
 };
 
+use ibapi::contracts::Contract;
 use marketstream_crds::{FarmKind, FarmState, TickType, stream_key};
+use marketstream_proto::TickKind;
+use marketstream_recovery::hours::TradingHours;
 use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Engine, Event, contracts::ContractEntry};
 use crate::{
     backfill::{
-        budget::{Budget, shares},
-        ledger::{Gap, GapCause, Ledger, Outcome, Recorded, Unwritten},
+        budget::{Budget, cost, shares},
+        ledger::{Due, Gap, GapCause, Ledger, Outcome, Recorded, Unwritten},
         store::Files,
-        work::{Ibkr, fill, locked},
+        work::{Ibkr, fill, locked, refuse},
     },
     cli::stored_kind,
     clock::Now,
@@ -37,6 +40,32 @@ pub struct Request {
     pub tick: TickType,
     /// IBKR's seconds, since 1970.
     pub seconds: RangeInclusive<i64>,
+}
+
+/// What can be done about a gap.
+enum Fate<'a> {
+    /// It is not to be filled, for this reason.
+    Refused(String),
+    /// History is asked for this contract.
+    Asked(&'a ContractEntry),
+    /// Which contract it is of is not known yet.
+    Waits,
+}
+
+/// What is done about a gap.
+enum Chosen {
+    /// It is settled without a question, for this reason.
+    Refused(String),
+    /// History is asked, for this contract with these hours.
+    Asked(Box<Contract>, Option<TradingHours>),
+}
+
+/// Whose turn it is.
+enum Turn {
+    /// This gap's.
+    Now(Gap, Chosen),
+    /// Nobody's before then, on the monotonic clock; `None` when nothing waits for a time.
+    At(Option<Duration>),
 }
 
 /// The ledger, the attempt that is under way, and what the login has asked.
@@ -147,39 +176,108 @@ impl Book {
 }
 
 impl Engine {
-    /// Asks history about the next gap, and returns when one will be ripe. After each answer it chooses anew, so that a
-    /// long gap holds up no newer one.
+    /// Settles the next gap, or asks history about it, and returns when one will be due. After each answer it chooses
+    /// anew, so that a long gap holds up no newer one.
     pub(super) fn fill_if_due(&mut self, now: Now) -> Option<Duration> {
-        let client = self.client()?.clone();
-        let backfill = &self.spec.as_ref()?.backfill;
-        if self.gaps.filling.is_some() || self.history_pauses(now) || !backfill.enabled {
-            return None;
-        }
-        let (now_ms, lag_ms) = (now.wall.as_millisecond(), self.tools.backfill_lag.as_millis() as i64);
-        let Some(gap) = self.gaps.ledger.next(now_ms, lag_ms).cloned() else {
-            let ripens = self.gaps.ledger.ripens_ms(lag_ms)?;
-            return Some(now.mono + Duration::from_millis(u64::try_from(ripens - now_ms).unwrap_or(0)));
+        let client = self.client().cloned().filter(|_| !self.history_pauses(now));
+        let (gap, chosen) = match self.choose(client.is_some(), now)? {
+            Turn::Now(gap, chosen) => (gap, chosen),
+            Turn::At(due) => return due,
         };
-        let (allowed, _) = shares(u32::try_from(backfill.requests_per_10_minutes).unwrap_or(1));
-        let oldest = now_ms.saturating_sub(backfill.max_age.get().as_millis() as i64);
-        let refused = self.not_wanted(&gap, oldest);
-        let Some(entry) = self.contracts.get(&gap.contract) else {
-            let reason = "the contract is no longer in the manifest".to_owned();
-            self.filled(gap.id, None, Outcome::Unfillable(reason));
-            return Some(now.mono);
-        };
-        let (contract, hours) = entry.past(gap.stream.con_id)?;
+        let allowed = self.allowed_of_backfill();
         let (files, events) = (self.gaps.files.clone(), self.events.clone());
         let beside = self.gaps.ledger.beside(&gap);
         let (budget, clock) = (self.gaps.budget.clone(), self.tools.clock);
         self.gaps.filling = Some(AbortOnDropHandle::new(tokio::spawn(async move {
-            let mut history = Ibkr { client, contract, budget, allowed, clock };
             let mut gap = gap;
-            let outcome = fill(&mut gap, refused, &mut history, hours.as_ref(), &beside, &files).await;
+            let outcome = match (chosen, client) {
+                (Chosen::Refused(reason), _) => refuse(&mut gap, reason, &files).await,
+                (Chosen::Asked(contract, hours), Some(client)) => {
+                    let mut history = Ibkr { client, contract: *contract, budget, allowed, clock };
+                    fill(&mut gap, &mut history, hours.as_ref(), &beside, &files).await
+                }
+                (Chosen::Asked(..), None) => return,
+            };
             // Nobody listens only when the process ends.
             let _ = events.send(Event::Filled { gap: gap.id, after: gap.after, outcome }).await;
         })));
         None
+    }
+
+    /// Requests in ten minutes that are backfill's.
+    fn allowed_of_backfill(&self) -> u32 {
+        let requests = self.spec.as_ref().map_or(0, |spec| spec.backfill.requests_per_10_minutes);
+        shares(u32::try_from(requests).unwrap_or(1)).0
+    }
+
+    /// The gap whose turn it is; `asks` says whether history can be asked at all. What need not be asked is settled
+    /// whether it can or not. `None` while another gap has its turn, or nothing is to be filled.
+    fn choose(&self, asks: bool, now: Now) -> Option<Turn> {
+        let backfill = &self.spec.as_ref()?.backfill;
+        if self.gaps.filling.is_some() || !backfill.enabled {
+            return None;
+        }
+        let (now_ms, lag_ms) = (now.wall.as_millisecond(), self.tools.backfill_lag.as_millis() as i64);
+        let oldest = now_ms.saturating_sub(backfill.max_age.get().as_millis() as i64);
+        let allowed = self.allowed_of_backfill();
+        // Whoever waits for the budget with a gap in hand would not see a newer one, nor that the link is lost.
+        let earliest = |kind| {
+            let wait = locked(&self.gaps.budget).earliest(kind, allowed, now.mono).saturating_sub(now.mono);
+            now_ms + wait.as_micros().div_ceil(1_000) as i64
+        };
+        let (trades, quotes) = (earliest(TickKind::Last), earliest(TickKind::BidAsk));
+        let may = |gap: &Gap| match self.fate(gap, oldest) {
+            Fate::Refused(_) => Some(now_ms),
+            Fate::Asked(_) if asks && cost(gap.stream.kind) == cost(TickKind::BidAsk) => Some(quotes),
+            Fate::Asked(_) if asks => Some(trades),
+            Fate::Asked(_) | Fate::Waits => None,
+        };
+        match self.gaps.ledger.next(now_ms, lag_ms, may) {
+            Due::At(due) => Some(Turn::At(due.map(|due| {
+                let wait = u64::try_from(due - now_ms).unwrap_or(0);
+                now.mono + Duration::from_millis(wait)
+            }))),
+            Due::Now(gap) => {
+                let chosen = match self.fate(gap, oldest) {
+                    Fate::Refused(reason) => Chosen::Refused(reason),
+                    Fate::Asked(entry) => {
+                        let (contract, hours) = entry.past(gap.stream.con_id)?;
+                        Chosen::Asked(Box::new(contract), hours)
+                    }
+                    Fate::Waits => return None,
+                };
+                Some(Turn::Now(gap.clone(), chosen))
+            }
+        }
+    }
+
+    /// What can be done about a gap, apart from whether history can be asked now.
+    fn fate(&self, gap: &Gap, oldest_ms: i64) -> Fate<'_> {
+        let (con_id, wanted) = (gap.stream.con_id, self.spec.as_ref().map(|spec| &spec.backfill.ticks));
+        // What a person asks for is theirs to judge.
+        let asked = gap.cause == GapCause::Requested;
+        if !asked && gap.closed_ms.is_some_and(|closed| closed < oldest_ms) {
+            return Fate::Refused("older than spec.backfill.maxAge".to_owned());
+        }
+        if !asked && !wanted.is_some_and(|wanted| wanted.iter().any(|tick| stored_kind(*tick) == gap.stream.kind)) {
+            return Fate::Refused("its tick type is not in spec.backfill.ticks".to_owned());
+        }
+        let known = |entry: &'_ ContractEntry| entry.resolved.is_some();
+        let named = self.contracts.get(&gap.contract);
+        // A contract may have got another name since.
+        let means = |entry: &&ContractEntry| entry.means(con_id) && !entry.double;
+        // A future that rolls has several contracts in its time, and forgets those that are over.
+        let rolls = |entry: &&ContractEntry| entry.wanted.roll.is_some();
+        let found = named.filter(means).or_else(|| self.contracts.values().find(means)).or(named.filter(rolls));
+        match found {
+            Some(entry) if known(entry) => Fate::Asked(entry),
+            // It may turn out to be one whose look-up has not told yet.
+            None if self.contracts.values().all(|entry| entry.con_id().is_some()) => Fate::Refused(match named {
+                Some(_) => "the manifest's name now means another contract".to_owned(),
+                None => "the contract is no longer in the manifest".to_owned(),
+            }),
+            _ => Fate::Waits,
+        }
     }
 
     /// Whether history is not asked now: it could not answer, or would say what passes.
@@ -189,24 +287,6 @@ impl Engine {
             || self.link.is_down()
             || self.link.any(FarmKind::History, FarmState::Broken)
             || self.link.any(FarmKind::Definitions, FarmState::Broken)
-    }
-
-    /// Why a gap is not to be filled at all.
-    fn not_wanted(&self, gap: &Gap, oldest_ms: i64) -> Option<&'static str> {
-        let spec = self.spec.as_ref()?;
-        // What a person asks for is theirs to judge.
-        let asked = gap.cause == GapCause::Requested;
-        // A future that rolls has several contracts in its time.
-        let entry = self.contracts.get(&gap.contract).filter(|entry| entry.wanted.roll.is_none());
-        if entry.and_then(ContractEntry::con_id).is_some_and(|con_id| con_id != gap.stream.con_id) {
-            Some("the manifest's name now means another contract")
-        } else if !asked && !spec.backfill.ticks.iter().any(|tick| stored_kind(*tick) == gap.stream.kind) {
-            Some("its tick type is not in spec.backfill.ticks")
-        } else if !asked && gap.closed_ms.is_some_and(|closed| closed < oldest_ms) {
-            Some("older than spec.backfill.maxAge")
-        } else {
-            None
-        }
     }
 
     pub(super) fn filled(&mut self, id: u64, after: Option<i64>, outcome: Outcome) {
@@ -299,3 +379,7 @@ impl Engine {
         self.gaps.change(|ledger| ledger.request(&request.contract, stream, request.seconds, now_ms));
     }
 }
+
+#[cfg(test)]
+#[path = "gaps_tests.rs"]
+mod tests;

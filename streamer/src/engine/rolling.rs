@@ -75,6 +75,11 @@ impl Rolling {
         })
     }
 
+    /// Whether it is one of the expiries, as far as they are known.
+    pub(super) fn lists(&self, con_id: i32) -> bool {
+        self.expiries.iter().any(|known| known.contract.contract_id == con_id)
+    }
+
     /// Whether no listed expiry lies behind this one.
     pub(super) fn is_last(&self, resolved: &Resolved) -> bool {
         let ends = |resolved: &Resolved| resolved.expiry.as_ref().map(Expiry::ends);

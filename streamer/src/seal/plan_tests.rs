@@ -57,7 +57,7 @@ fn an_open_gap_holds_its_hours_back_until_it_is_settled_or_too_old() {
     ledger.close(STREAM, DAY + 3 * HOUR + 5, 0);
     let plan = at(now, &ledger, &hours, &mut records);
     assert_eq!((plan.tasks.len(), plan.waiting), (2, 1));
-    let id = ledger.next(i64::MAX, 0).unwrap().id;
+    let id = ledger.gaps().last().unwrap().id;
     let old = at(DAY + 27 * HOUR + SETTLE, &ledger, &hours, &mut records);
     assert_eq!((old.tasks, old.waiting), (vec![Task::Day(date())], 0), "older than the patience");
     ledger.settle(id, Outcome::Unfillable("no".to_owned()), 0);

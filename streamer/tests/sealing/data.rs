@@ -113,7 +113,7 @@ impl Data {
         let fetched: Vec<TickMessage> = seconds.into_iter().map(|second| self.tick(kind, second)).collect();
         let fetched: Vec<TickMessage> = fetched.into_iter().zip(first..).map(number).collect();
         files.add(stream, &fetched).unwrap();
-        let id = ledger.next(i64::MAX, 0).unwrap().id;
+        let id = ledger.gaps().last().unwrap().id;
         ledger.settle(id, Outcome::Fetched { added: count, agreement: Some(agreement) }, 0);
         files.keep(&ledger).unwrap();
         self.ticks.extend(fetched);

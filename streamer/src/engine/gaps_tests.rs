@@ -1,0 +1,117 @@
+//! Which gap has its turn, and what becomes of those that no tick will end.
+
+use std::time::Duration;
+
+use marketstream_crds::MarketStreamSpec;
+use marketstream_proto::TickKind;
+
+use super::*;
+use crate::{
+    backfill::{budget::SPACING, ledger::GapState},
+    engine::tests::Bench,
+    session::details::Resolved,
+    test_support::manifest,
+};
+
+fn stream(con_id: i32) -> Recorded {
+    Recorded { con_id, kind: TickKind::Last }
+}
+
+/// A gap that ended some minutes ago.
+fn gap(bench: &mut Bench, contract: &str, con_id: i32, minutes: i64) {
+    let now = bench.engine.now();
+    let second = now.wall.as_second() - 60 * minutes;
+    let ended = Now { wall: now.wall - jiff::SignedDuration::from_mins(minutes), ..now };
+    bench.engine.gaps.open(contract, stream(con_id), Some(second - 1_000), GapCause::SessionLost);
+    bench.engine.gaps.close(stream(con_id), second, ended);
+}
+
+fn known(bench: &mut Bench, contract: &str, con_id: i32) {
+    let entry = bench.engine.contracts.get_mut(contract).unwrap();
+    entry.resolved = Some(Resolved::known_before(con_id, "CME", None, false));
+}
+
+/// The contract of the gap whose turn it is, and what is done about it: asked, or the reason why not.
+fn turn(bench: &Bench) -> Option<(i32, String)> {
+    match bench.engine.choose(true, bench.engine.now()).unwrap() {
+        Turn::Now(gap, Chosen::Asked(contract, _)) => {
+            Some((gap.stream.con_id, format!("asked {}", contract.contract_id)))
+        }
+        Turn::Now(gap, Chosen::Refused(reason)) => Some((gap.stream.con_id, reason)),
+        Turn::At(_) => None,
+    }
+}
+
+fn asked(con_id: i32) -> Option<(i32, String)> {
+    Some((con_id, format!("asked {con_id}")))
+}
+
+fn change(bench: &mut Bench, change: impl FnOnce(&mut MarketStreamSpec)) {
+    let mut spec = bench.engine.spec.clone().unwrap();
+    change(&mut spec);
+    bench.engine.take_manifest(manifest(spec));
+}
+
+#[tokio::test]
+async fn a_contract_that_is_not_known_holds_up_its_own_gaps_only() {
+    let mut bench = Bench::new();
+    gap(&mut bench, "a", 1, 5);
+    gap(&mut bench, "b", 2, 10);
+    assert_eq!(turn(&bench), None, "neither look-up has told yet");
+    known(&mut bench, "b", 2);
+    assert_eq!(turn(&bench), asked(2));
+    known(&mut bench, "a", 1);
+    assert_eq!(turn(&bench), asked(1), "the newest first");
+}
+
+#[tokio::test]
+async fn what_is_not_to_be_asked_is_settled_whether_history_can_be_asked_or_not() {
+    let mut bench = Bench::new();
+    gap(&mut bench, "a", 1, 25 * 60);
+    let Some(Turn::Now(old, Chosen::Refused(reason))) = bench.engine.choose(false, bench.engine.now()) else {
+        panic!("it waits for a look-up that may never tell");
+    };
+    assert_eq!((old.stream.con_id, reason.as_str()), (1, "older than spec.backfill.maxAge"));
+    // There is no session at all.
+    bench.engine.turn();
+    let settled = tokio::time::timeout(Duration::from_secs(30), bench.engine.inbox.recv()).await.unwrap().unwrap();
+    bench.engine.take_event(settled);
+    assert_eq!(bench.engine.gaps.published().0.gaps()[0].state, GapState::Unfillable);
+}
+
+#[tokio::test]
+async fn a_contract_keeps_its_backlog_under_another_name() {
+    let mut bench = Bench::new();
+    gap(&mut bench, "a", 1, 5);
+    change(&mut bench, |spec| spec.contracts[0].name = "renamed".to_owned());
+    assert_eq!(turn(&bench), None);
+    known(&mut bench, "renamed", 1);
+    assert_eq!(turn(&bench), asked(1));
+    // Its fields may mean the same contract: the look-up tells.
+    change(&mut bench, |spec| (spec.contracts[0].con_id, spec.contracts[0].symbol) = (None, Some("MNQ".to_owned())));
+    assert_eq!(turn(&bench), None);
+    known(&mut bench, "renamed", 3);
+    assert_eq!(turn(&bench), Some((1, "the contract is no longer in the manifest".to_owned())));
+    change(&mut bench, |spec| spec.contracts[0].name = "a".to_owned());
+    known(&mut bench, "a", 3);
+    assert_eq!(turn(&bench), Some((1, "the manifest's name now means another contract".to_owned())));
+}
+
+#[tokio::test]
+async fn a_gap_is_chosen_only_when_the_budget_has_room_for_it() {
+    let mut bench = Bench::new();
+    known(&mut bench, "a", 1);
+    gap(&mut bench, "a", 1, 5);
+    let now = bench.engine.now();
+    locked(&bench.engine.gaps.budget).spend(TickKind::Last, now.mono);
+    let due = |bench: &Bench, now: Now| match bench.engine.choose(true, now).unwrap() {
+        Turn::Now(..) => None,
+        Turn::At(due) => Some(due.unwrap() - now.mono),
+    };
+    assert_eq!((due(&bench, now), due(&bench, Now { mono: now.mono + SPACING, ..now })), (Some(SPACING), None));
+    locked(&bench.engine.gaps.budget).cool_down(now.mono);
+    assert_eq!(due(&bench, now), Some(Duration::from_secs(600)));
+    // What needs no question does not wait.
+    change(&mut bench, |spec| spec.backfill.ticks = Vec::new());
+    assert_eq!(turn(&bench), Some((1, "its tick type is not in spec.backfill.ticks".to_owned())));
+}
