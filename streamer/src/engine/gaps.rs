@@ -19,7 +19,7 @@ use super::{Engine, Event, contracts::ContractEntry};
 use crate::{
     backfill::{
         budget::{Budget, cost, shares},
-        ledger::{Due, Gap, GapCause, Ledger, Outcome, Recorded, Unwritten},
+        ledger::{Due, Gap, GapCause, GapState, Ledger, Outcome, Recorded, Unwritten},
         store::Files,
         work::{Ibkr, fill, locked, refuse},
     },
@@ -306,6 +306,29 @@ impl Engine {
         self.gaps.change(|ledger| ledger.settle(id, outcome, now_ms));
     }
 
+    /// Ends the gaps of what the manifest does not ask for any more: no tick will.
+    pub(super) fn end_left(&mut self, now: Now) {
+        if self.spec.is_none() {
+            return;
+        }
+        let may_tick = |gap: &Gap| {
+            let asks = |entry: &ContractEntry| {
+                // Before its look-up a description is the contract that it was.
+                let means = match entry.con_id() {
+                    Some(_) => entry.means(gap.stream.con_id),
+                    None => entry.wanted.name == gap.contract,
+                };
+                means && entry.wanted.ticks.iter().any(|tick| stored_kind(*tick) == gap.stream.kind)
+            };
+            self.contracts.values().any(asks)
+        };
+        let open = self.gaps.ledger.gaps().iter().filter(|gap| gap.state == GapState::Open);
+        let left: Vec<Recorded> = open.filter(|gap| !may_tick(gap)).map(|gap| gap.stream).collect();
+        for stream in left {
+            self.gaps.close(stream, now.wall.as_second(), now);
+        }
+    }
+
     fn name_of(&self, stream: Recorded) -> String {
         let key = self.streams.keys().find(|key| recorded(&self.contracts, key) == Some(stream));
         let known = key.map(|key| key.contract.clone()).or_else(|| self.gaps.name_of(stream));
@@ -327,8 +350,13 @@ impl Engine {
             streams.into_iter().map(unwritten).collect::<Vec<_>>()
         };
         let (unwritten, lost) = (named(trouble.unwritten), named(trouble.lost));
+        let now = self.now();
         for Unwritten { contract, stream, from } in lost {
             self.gaps.change(|ledger| ledger.lost(&contract, stream, from));
+            // No tick-by-tick tick will end it.
+            if matches!(stream.kind, TickKind::QuoteL1 | TickKind::RtVolume) {
+                self.gaps.close(stream, now.wall.as_second(), now);
+            }
         }
         if unwritten != self.gaps.ledger.unwritten() {
             self.gaps.change(|ledger| ledger.set_unwritten(unwritten));

@@ -6,12 +6,7 @@ use marketstream_crds::MarketStreamSpec;
 use marketstream_proto::TickKind;
 
 use super::*;
-use crate::{
-    backfill::{budget::SPACING, ledger::GapState},
-    engine::tests::Bench,
-    session::details::Resolved,
-    test_support::manifest,
-};
+use crate::{backfill::budget::SPACING, engine::tests::Bench, session::details::Resolved, test_support::manifest};
 
 fn stream(con_id: i32) -> Recorded {
     Recorded { con_id, kind: TickKind::Last }
@@ -114,4 +109,38 @@ async fn a_gap_is_chosen_only_when_the_budget_has_room_for_it() {
     // What needs no question does not wait.
     change(&mut bench, |spec| spec.backfill.ticks = Vec::new());
     assert_eq!(turn(&bench), Some((1, "its tick type is not in spec.backfill.ticks".to_owned())));
+}
+
+/// The gaps' streams, and how far they are.
+fn states(bench: &Bench) -> Vec<(i32, TickKind, GapState)> {
+    let ledger = bench.engine.gaps.published().0;
+    ledger.gaps().iter().map(|gap| (gap.stream.con_id, gap.stream.kind, gap.state)).collect()
+}
+
+#[tokio::test]
+async fn a_gap_ends_when_its_stream_leaves_the_manifest() {
+    use GapState::{Open, Pending};
+    use TickKind::{BidAsk, Last, QuoteL1};
+    let mut bench = Bench::new();
+    for (contract, con_id, kind) in [("a", 1, Last), ("a", 1, BidAsk), ("b", 2, Last), ("c", 3, Last)] {
+        bench.engine.gaps.open(contract, Recorded { con_id, kind }, None, GapCause::ProcessStart);
+    }
+    // A tick type, and a contract that was not there when this process started.
+    change(&mut bench, |spec| spec.contracts[0].ticks.truncate(1));
+    assert_eq!(states(&bench), [(1, Last, Open), (1, BidAsk, Pending), (2, Last, Open), (3, Last, Pending)]);
+    // Under another name it goes on; by its fields alone it may be another one, which its look-up tells.
+    change(&mut bench, |spec| spec.contracts[0].name = "renamed".to_owned());
+    change(&mut bench, |spec| (spec.contracts[1].con_id, spec.contracts[1].symbol) = (None, Some("MNQ".to_owned())));
+    assert_eq!([0, 2].map(|at| states(&bench)[at].2), [Open, Open]);
+    known(&mut bench, "b", 4);
+    let now = bench.engine.now();
+    bench.engine.end_left(now);
+    assert_eq!([0, 2].map(|at| states(&bench)[at].2), [Open, Pending]);
+    let ended = bench.engine.gaps.published().0.gaps()[2].before;
+    assert_eq!(ended, Some(now.wall.as_second()));
+    // No tick ends a gap of samples either, of which IBKR keeps no history.
+    let samples = Recorded { con_id: 1, kind: QuoteL1 };
+    let trouble = Trouble { unwritten: BTreeMap::new(), lost: [(samples, 5)].into(), ended: false };
+    bench.engine.disk_told(trouble);
+    assert_eq!(states(&bench)[4], (1, QuoteL1, Pending));
 }

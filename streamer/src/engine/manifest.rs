@@ -38,6 +38,7 @@ impl Engine {
         self.take_contracts(&spec, now);
         self.take_streams(&spec, now);
         self.spec = Some(spec);
+        self.end_left(now);
         self.plan_lines(now);
         if moved {
             tracing::info!("the manifest names another gateway");

@@ -408,7 +408,11 @@ impl Engine {
             }
             Event::Lost { generation, failure } if generation == self.generation => self.lost(&failure, now),
             Event::Notice { generation, notice } if generation == self.generation => self.notice(&notice, now),
-            Event::Details { serial, contract, outcome } => self.details(serial, &contract, *outcome, now),
+            Event::Details { serial, contract, outcome } => {
+                self.details(serial, &contract, *outcome, now);
+                // A description may have turned out to be another contract.
+                self.end_left(now);
+            }
             Event::Volumes { contract, volumes } => self.volumes(&contract, volumes, now),
             Event::Lagged { key, behind } => self.lagged(&key, behind),
             Event::Filled { gap, after, outcome } => self.filled(gap, after, outcome),

@@ -96,7 +96,7 @@ pub fn run(data_dir: &Path, recent: bool) -> std::io::Result<Option<Report>> {
         report.archive = Some(archived(data_dir, url, since)?);
     }
     if let Some(days) = storage.retention_days.filter(|_| !recent) {
-        match retention::apply(data_dir, now, days, archive) {
+        match retention::apply(data_dir, now, days, patience, archive) {
             Ok(deleted) => {
                 if deleted.files > 0 {
                     tracing::info!(

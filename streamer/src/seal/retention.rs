@@ -13,7 +13,10 @@ use super::{
     work::{Hours, recordings},
 };
 use crate::{
-    backfill::{ledger::Recorded, store::Files},
+    backfill::{
+        ledger::{Gap, GapCause, Recorded},
+        store::Files,
+    },
     sums,
 };
 
@@ -33,12 +36,13 @@ pub struct Deleted {
 }
 
 /// Deletes what is older than so many days, counted from `now` (seconds since 1970) or from the newest recording,
-/// whichever is earlier: neither a clock that is ahead nor a long pause deletes anything. `archive` is the address of the
-/// archive, if there is one. The caller holds the lock of sealing.
+/// whichever is earlier: neither a clock that is ahead nor a long pause deletes anything. For so many seconds of
+/// `patience` an open gap holds its hours back. `archive` is the address of the archive, if there is one. The caller holds
+/// the lock of sealing.
 ///
 /// # Errors
 /// When the volume refuses it. The next look goes on.
-pub fn apply(data_dir: &Path, now: i64, days: i32, archive: Option<&str>) -> io::Result<Deleted> {
+pub fn apply(data_dir: &Path, now: i64, days: i32, patience: i64, archive: Option<&str>) -> io::Result<Deleted> {
     let streams = recordings(data_dir, 0)?;
     let Some(cutoff) = cutoff(&streams, now, days) else { return Ok(Deleted::default()) };
     let (staging, ledger) = (Staging::open(data_dir)?, Files::new(data_dir).ledger());
@@ -49,7 +53,10 @@ pub fn apply(data_dir: &Path, now: i64, days: i32, archive: Option<&str>) -> io:
         let mut left = Vec::new();
         for hour in hours {
             let end = hour.start + SECONDS_PER_HOUR;
-            let waits = ledger.gaps().iter().any(|gap| gap.stream == stream && gap.waits_for(hour.start, end));
+            // As in sealing; what a person has asked for is fetched however old it is.
+            let waited_for = |gap: &Gap| now < end + patience || gap.cause == GapCause::Requested;
+            let of_hour = |gap: &&Gap| gap.stream == stream && gap.waits_for(hour.start, end);
+            let waits = ledger.gaps().iter().filter(of_hour).any(waited_for);
             if end > cutoff {
                 left.push(*hour);
             } else if waits || !may_delete(&records, hour, archive) {

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, fs, process::Command};
 use futures::TryStreamExt;
 use marketstream_proto::TickKind;
 use marketstream_streamer::{
-    backfill::{ledger::Recorded, store::Files},
+    backfill::{
+        ledger::{GapCause, Recorded},
+        store::Files,
+    },
     seal::{command::Report, now_s},
     store::Store,
 };
@@ -20,10 +23,14 @@ use super::{
 const DAY: i64 = 24 * HOUR;
 
 fn keep_spec(data: &Data, storage: Value) {
+    keep_spec_of(data, "720h", storage);
+}
+
+fn keep_spec_of(data: &Data, max_age: &str, storage: Value) {
     let spec = json!({
         "contracts": [{"name": "mnq", "conId": CON_ID, "ticks": ["Last", "BidAsk"]}],
         "gateway": {"external": {"host": "gw"}},
-        "backfill": {"maxAge": "720h"},
+        "backfill": {"maxAge": max_age},
         "storage": storage,
     });
     Store::new(data.path()).keep_spec(&serde_json::from_value(spec).unwrap()).unwrap();
@@ -103,6 +110,23 @@ fn without_an_archive_recordings_go_when_they_are_sealed_and_sealed_files_stay()
     let date = jiff::Timestamp::from_second(old).unwrap().to_zoned(jiff::tz::TimeZone::UTC).date();
     let of_day = data.sealed().into_iter().filter(|path| path.ends_with(format!("date={date}/{}", name(path)))).count();
     assert_eq!(of_day, 2, "the last copy stays");
+}
+
+#[test]
+fn a_gap_that_nothing_ends_holds_recordings_for_max_age_only() {
+    let mut data = Data::new();
+    recorded(&mut data);
+    let (ledger_of, stream) = (Files::new(data.path()), Recorded { con_id: CON_ID, kind: TickKind::BidAsk });
+    let mut ledger = ledger_of.ledger();
+    ledger.open("mnq", stream, None, GapCause::ProcessStart);
+    ledger_of.keep(&ledger).unwrap();
+    let deleted = |max_age| {
+        keep_spec_of(&data, max_age, json!({"retentionDays": 9}));
+        let deleted = seal(&data, &[], "", SECRET).deleted.unwrap();
+        (deleted.files, deleted.held)
+    };
+    assert_eq!(deleted("720h"), (3, 2));
+    assert_eq!(deleted("24h"), (2, 0));
 }
 
 #[tokio::test]
