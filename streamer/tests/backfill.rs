@@ -182,7 +182,7 @@ async fn a_gap_older_than_max_age_is_not_asked_for() {
 async fn a_refusal_that_passes_is_followed_by_another_attempt() {
     let text = "Historical Market Data Service error message:HMDS connection attempt failed. Connection will be re-attempted...";
     let (gateway, streamer, _data, gap) = with_refused_history(162, text, "24h").await;
-    assert_eq!((gap.state, gap.attempts), (GapState::Pending, 1));
+    assert_eq!((gap.state, gap.attempts, gap.postponed), (GapState::Pending, 0, 1));
     gateway.end_faults().await;
     let filled = |status: &StreamerStatus| status.gaps.is_some_and(|gaps| gaps.open == 0 && gaps.filled == 1);
     streamer.until_within(FILLED, "the second attempt", filled).await;

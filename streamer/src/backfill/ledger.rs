@@ -11,8 +11,12 @@ use crate::seal::damage::Damage;
 /// Gaps that are kept; the oldest settled ones go first. With more than one for each stream none that waits is forgotten.
 pub const MAX_GAPS: usize = 2_000;
 
-/// Attempts before a gap is given up.
+/// Answers that do not help before a gap is given up. What passes by itself, such as a lost session, is no answer.
 pub const MAX_ATTEMPTS: u32 = 5;
+
+/// How often the pause before a gap is asked for again is doubled: from one minute to half an hour. Each outage costs a
+/// gap half an hour at most, a `maxAge` of a day has 45 questions even so, and the budget has room for 100 gaps that wait.
+const MAX_DOUBLINGS: u32 = 5;
 
 /// Why ticks may be missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,11 +108,17 @@ pub struct Gap {
     pub state: GapState,
     /// When the stream ticked again, milliseconds since 1970 on this machine.
     pub closed_ms: Option<i64>,
-    /// Attempts that failed.
+    /// Attempts that history answered, and not so that it helped.
     pub attempts: u32,
-    /// When the last of them failed, milliseconds since 1970 on this machine.
+    /// Attempts that failed for what passes by itself.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub postponed: u32,
+    /// When the last of either failed, milliseconds since 1970 on this machine.
     #[serde(default)]
     pub failed_ms: Option<i64>,
+    /// When the first of them failed since history was stored last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing_ms: Option<i64>,
     /// Ticks that were added.
     pub added: u64,
     /// Agreement of history with the seconds beside the gap, 0 to 1.
@@ -125,7 +135,22 @@ impl Gap {
     /// failure twice as long as before.
     fn ripe_ms(&self, lag_ms: i64) -> Option<i64> {
         let after = self.failed_ms.or(self.closed_ms).filter(|_| self.state == GapState::Pending)?;
-        Some(after + (lag_ms << self.attempts.min(6)))
+        Some(after + (lag_ms << self.attempts.saturating_add(self.postponed).min(MAX_DOUBLINGS)))
+    }
+
+    /// Whether it has waited for history since before `oldest_ms` (milliseconds since 1970). What a person asked for may
+    /// be of any age, and waits while it fails.
+    #[must_use]
+    pub fn is_too_old(&self, oldest_ms: i64) -> bool {
+        let since = if self.cause == GapCause::Requested { self.failing_ms } else { self.closed_ms };
+        since.is_some_and(|since| since < oldest_ms)
+    }
+
+    fn failed(&mut self, reason: String, now_ms: i64) {
+        self.failed_ms = Some(now_ms);
+        self.failing_ms.get_or_insert(now_ms);
+        self.reason = Some(reason);
+        self.step_back();
     }
 
     /// Whether history may still add to a second from `from` on and before `to`.
@@ -186,8 +211,10 @@ pub enum Outcome {
     Beginning,
     /// It cannot be had, for this reason.
     Unfillable(String),
-    /// Not now; tried again.
+    /// History's answer does not help, and may later: tried again some times.
     Failed(String),
+    /// What kept it from an answer passes by itself: tried again for as long as `maxAge` allows.
+    Postponed(String),
 }
 
 /// Counts of gaps by state.
@@ -340,7 +367,8 @@ impl Ledger {
         self.next_id += 1;
         let id = self.next_id;
         let contract = contract.to_owned();
-        let (attempts, failed_ms, added, agreement, progress, reason) = (0, None, 0, None, None, None);
+        let (attempts, postponed, failed_ms, failing_ms) = (0, 0, None, None);
+        let (added, agreement, progress, reason) = (0, None, None, None);
         let gap = Gap {
             id,
             contract,
@@ -351,7 +379,9 @@ impl Ledger {
             state,
             closed_ms,
             attempts,
+            postponed,
             failed_ms,
+            failing_ms,
             added,
             agreement,
             progress,
@@ -429,7 +459,8 @@ impl Ledger {
                 gap.added += added;
                 // Only failures without progress count, and wait for longer each time.
                 if progress.newest > gap.progress.and_then(|before| before.newest) {
-                    (gap.attempts, gap.failed_ms, gap.reason) = (0, None, None);
+                    (gap.attempts, gap.postponed, gap.reason) = (0, 0, None);
+                    (gap.failed_ms, gap.failing_ms) = (None, None);
                 }
                 gap.progress = Some(progress);
             }
@@ -447,15 +478,22 @@ impl Ledger {
             }
             Outcome::Failed(reason) => {
                 gap.attempts += 1;
-                gap.failed_ms = Some(now_ms);
-                gap.reason = Some(reason);
-                gap.step_back();
+                gap.failed(reason, now_ms);
                 if gap.attempts >= MAX_ATTEMPTS {
                     gap.state = GapState::Unfillable;
                 }
             }
+            Outcome::Postponed(reason) => {
+                gap.postponed = gap.postponed.saturating_add(1);
+                gap.failed(reason, now_ms);
+            }
         }
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 fn is_trade(kind: TickKind) -> bool {

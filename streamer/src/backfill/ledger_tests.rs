@@ -98,6 +98,36 @@ fn failures_wait_longer_each_time_and_end() {
 }
 
 #[test]
+fn what_passes_is_asked_for_again_every_half_hour_and_never_given_up_here() {
+    let mut ledger = pending(&[(TRADES, 100)]);
+    let mut failed = 9_000_000;
+    for doublings in [1, 2, 3, 4, 5, 5, 5] {
+        ledger.settle(1, Outcome::Postponed("no answer".into()), failed);
+        let ripe = failed + (LAG << doublings);
+        assert_eq!((is_due(&ledger, ripe - 1), is_due(&ledger, ripe)), (false, true), "{doublings}");
+        failed = ripe;
+    }
+    // What history answers in between begins anew.
+    let progress = Progress { through: 95, newest: Some(95), compared: Compared::default() };
+    ledger.settle(1, Outcome::Partly { added: 0, progress }, failed);
+    ledger.settle(1, Outcome::Postponed("no answer".into()), failed);
+    assert!(is_due(&ledger, failed + 2 * LAG));
+}
+
+#[test]
+fn a_gap_is_too_old_by_its_end_and_what_a_person_asked_for_by_its_failures() {
+    let mut ledger = pending(&[(TRADES, 100)]);
+    ledger.request("a", QUOTES, 0..=9, 500_000);
+    let old = |ledger: &Ledger, at: usize, oldest| ledger.gaps()[at].is_too_old(oldest);
+    assert_eq!([100_000, 100_001].map(|oldest| old(&ledger, 0, oldest)), [false, true]);
+    assert!(!old(&ledger, 1, i64::MAX), "it has not failed yet");
+    for failed in [700_000, 900_000] {
+        ledger.settle(2, Outcome::Postponed("no answer".into()), failed);
+    }
+    assert_eq!([700_000, 700_001].map(|oldest| old(&ledger, 1, oldest)), [false, true]);
+}
+
+#[test]
 fn a_beginning_is_no_gap() {
     let mut ledger = pending(&[(TRADES, 100), (QUOTES, 200)]);
     ledger.settle(2, Outcome::Beginning, 0);

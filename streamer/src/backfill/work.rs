@@ -92,7 +92,7 @@ impl History for Ibkr {
 /// and noted there.
 async fn ends(gap: &mut Gap, files: &Files) -> Result<(i64, i64), Outcome> {
     let (stream, Some(before)) = (gap.stream, gap.before) else {
-        return Err(Outcome::Failed("the gap is open".to_owned()));
+        return Err(Outcome::Postponed("the gap is open".to_owned()));
     };
     if let Some(after) = gap.after {
         return Ok((after, before));
@@ -100,7 +100,7 @@ async fn ends(gap: &mut Gap, files: &Files) -> Result<(i64, i64), Outcome> {
     match blocking(files, move |files| files.last_before(stream, before, LOOK_BACK)).await {
         Ok(Some(after)) => Ok((*gap.after.insert(after), before)),
         Ok(None) => Err(Outcome::Beginning),
-        Err(error) => Err(Outcome::Failed(error.to_string())),
+        Err(error) => Err(Outcome::Postponed(error.to_string())),
     }
 }
 
@@ -129,7 +129,7 @@ pub async fn fill(
     let mut ticks = match history.ticks(stream, from).await {
         Ok(ticks) => ticks,
         Err(FetchError::Refused(code, text)) => return refused_by_ibkr(code, &text),
-        Err(error) => return Outcome::Failed(error.to_string()),
+        Err(error) => return Outcome::Postponed(error.to_string()),
     };
     let seconds: Vec<i64> = ticks.iter().map(second).collect();
     let step = answered(end, from, &seconds, |from| reopens(hours, from));
@@ -148,7 +148,7 @@ pub async fn fill(
     let recorded = sides.map(|side| blocking(files, move |files| files.read(stream, &side)));
     let recorded = match try_join_all(recorded).await {
         Ok(recorded) => recorded.concat(),
-        Err(error) => return Outcome::Failed(error.to_string()),
+        Err(error) => return Outcome::Postponed(error.to_string()),
     };
     if step == Step::Complete
         && let Some(outcome) = early_end(gap, Reach::of(before, &recorded, newest))
@@ -164,7 +164,7 @@ pub async fn fill(
 
     let stored = blocking(files, move |files| files.complete(stream, &range, &ticks));
     match (stored.await, step) {
-        (Err(error), _) => Outcome::Failed(error.to_string()),
+        (Err(error), _) => Outcome::Postponed(error.to_string()),
         (Ok(added), Step::Ask(_)) => Outcome::Partly { added, progress: Progress { through, newest, compared } },
         (Ok(added), Step::Complete | Step::Stuck) => Outcome::Fetched { added, agreement: compared.agreement() },
     }
@@ -212,12 +212,17 @@ fn early_end(gap: &Gap, reach: Reach) -> Option<Outcome> {
     }
 }
 
-/// What IBKR will say again, however often it is asked, and what may pass: a farm that is out of reach, a query that was
-/// cut off.
+/// What passes though it has no class, in texts of 162: the data service is out of reach, the question was cut off.
+const PASSES: [&str; 2] = ["connection attempt failed", "query cancelled"];
+
+/// What IBKR will say again, however often it is asked, what passes, and what nobody knows of.
 fn refused_by_ibkr(code: i32, text: &str) -> Outcome {
     let reason = format!("IBKR's history: error {code}: {text}");
+    let says = |words: &&str| text.to_ascii_lowercase().contains(words);
     match classify(code, text) {
         ErrorClass::NotEntitled | ErrorClass::ContractInvalid => Outcome::Unfillable(reason),
+        ErrorClass::Pacing | ErrorClass::CompetingSession => Outcome::Postponed(reason),
+        _ if PASSES.iter().any(says) => Outcome::Postponed(reason),
         _ => Outcome::Failed(reason),
     }
 }

@@ -99,12 +99,9 @@ async fn what_ibkr_will_never_give_is_unfillable_with_its_words() {
 }
 
 #[tokio::test]
-async fn what_may_pass_is_tried_again_and_then_given_up_with_the_last_reason() {
+async fn an_answer_that_does_not_help_is_asked_for_again_and_then_given_up_with_the_last_reason() {
     for answer in [
-        error(162, "Historical Market Data Service error message:HMDS connection attempt failed."),
-        error(162, "Historical Market Data Service error message:API historical data query cancelled: 9001"),
-        Err(FetchError::Pacing("pacing violation".to_owned())),
-        Err(FetchError::NoAnswer),
+        error(10_225, "Bust event occurred, current subscription is deactivated."),
         // History lags: it may have nothing yet of what was recorded.
         Ok(Vec::new()),
     ] {
@@ -116,6 +113,32 @@ async fn what_may_pass_is_tried_again_and_then_given_up_with_the_last_reason() {
         let gap = attempt(&mut ledger, &files, answer.clone()).await;
         assert_eq!((gap.state, gap.reason.is_some()), (GapState::Unfillable, true), "{answer:?}");
     }
+}
+
+#[tokio::test]
+async fn what_passes_is_waited_for() {
+    for answer in [
+        error(162, "Historical Market Data Service error message:HMDS connection attempt failed."),
+        error(162, "Historical Market Data Service error message:API historical data query cancelled: 9001"),
+        error(100, "Max rate of messages per second has been exceeded:max=50 rec=51 (1)"),
+        Err(FetchError::Pacing("pacing violation".to_owned())),
+        Err(FetchError::Competing),
+        Err(FetchError::NoAnswer),
+    ] {
+        let (_data, files, mut ledger) = scene(true);
+        for postponed in 1..=2 * MAX_ATTEMPTS {
+            let gap = attempt(&mut ledger, &files, answer.clone()).await;
+            let expected = (GapState::Pending, 0, postponed, true);
+            assert_eq!((gap.state, gap.attempts, gap.postponed, gap.reason.is_some()), expected, "{answer:?}");
+        }
+    }
+    // So it is when the disk does not take what history gave.
+    let (data, files, mut ledger) = scene(true);
+    let path = HourFile { hour: HOUR, con_id: STREAM.con_id, kind: STREAM.kind };
+    let path = path.path_of(marketstream_proto::layout::Part::Backfill).unwrap();
+    std::fs::create_dir(data.path().join(path)).unwrap();
+    let gap = attempt(&mut ledger, &files, Ok((GAP.0..=GAP.1).collect())).await;
+    assert_eq!((gap.state, gap.attempts, gap.postponed), (GapState::Pending, 0, 1));
 }
 
 #[tokio::test]
@@ -172,7 +195,7 @@ async fn what_was_fetched_before_an_error_stays_and_the_last_second_is_asked_for
     assert!(ask(&mut ledger, 1, &files, &mut told).await);
     told.answer = Err(FetchError::NoAnswer);
     assert!(!ask(&mut ledger, 1, &files, &mut told).await);
-    assert_eq!((ledger.gaps()[0].added, ledger.gaps()[0].attempts), (5, 1));
+    assert_eq!((ledger.gaps()[0].added, ledger.gaps()[0].postponed), (5, 1));
     let twice = GAP.0 + 5;
     told.answer = Ok((GAP.0 - MARGIN..=GAP.1 + MARGIN).chain([twice]).collect());
     told.answer.as_mut().unwrap().sort_unstable();

@@ -256,8 +256,9 @@ impl Engine {
         let (con_id, wanted) = (gap.stream.con_id, self.spec.as_ref().map(|spec| &spec.backfill.ticks));
         // What a person asks for is theirs to judge.
         let asked = gap.cause == GapCause::Requested;
-        if !asked && gap.closed_ms.is_some_and(|closed| closed < oldest_ms) {
-            return Fate::Refused("older than spec.backfill.maxAge".to_owned());
+        if gap.is_too_old(oldest_ms) {
+            let last = gap.reason.as_ref().map_or(String::new(), |reason| format!("; at last: {reason}"));
+            return Fate::Refused(format!("older than spec.backfill.maxAge{last}"));
         }
         if !asked && !wanted.is_some_and(|wanted| wanted.iter().any(|tick| stored_kind(*tick) == gap.stream.kind)) {
             return Fate::Refused("its tick type is not in spec.backfill.ticks".to_owned());
