@@ -31,9 +31,9 @@ pub enum FetchError {
     /// Requests came too fast.
     #[error("IBKR's pacing rules: {0}")]
     Pacing(String),
-    /// Another session of the user has the data.
-    #[error("another session of this user has the data")]
-    Competing,
+    /// Another session of the user has the data, says IBKR with this code and text.
+    #[error("another session of this user has the data: error {0}: {1}")]
+    Competing(i32, String),
     /// IBKR refuses, with this code and text.
     #[error("error {0}: {1}")]
     Refused(i32, String),
@@ -103,7 +103,7 @@ async fn ask(
 fn refused(code: i32, text: &str) -> Result<Vec<TickMessage>, FetchError> {
     match classify(code, text) {
         ErrorClass::Pacing => Err(FetchError::Pacing(text.to_owned())),
-        ErrorClass::CompetingSession => Err(FetchError::Competing),
+        ErrorClass::CompetingSession => Err(FetchError::Competing(code, text.to_owned())),
         _ if code == HISTORY && text.contains("returned no data") => Ok(Vec::new()),
         _ => Err(FetchError::Refused(code, text.to_owned())),
     }
@@ -163,4 +163,24 @@ fn quote(tick: TickBidAsk, con_id: i32) -> TickMessage {
 
 fn middle(tick: TickMidpoint, con_id: i32) -> TickMessage {
     TickMessage { mp: Some(tick.price), ..record(TickKind::MidPoint, con_id, tick.timestamp) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_what_may_be_done_about_it() {
+        let hmds = |text: &str| refused(HISTORY, &format!("Historical Market Data Service error message:{text}"));
+        assert_eq!(hmds("HMDS query returned no data: MNQZ6@CME Trades"), Ok(Vec::new()));
+        let pacing = hmds("Historical data request pacing violation").unwrap_err();
+        assert!(matches!(&pacing, FetchError::Pacing(text) if text.ends_with("pacing violation")), "{pacing}");
+        let competing = hmds("Trading TWS session is connected from a different IP address").unwrap_err();
+        assert!(
+            matches!(&competing, FetchError::Competing(HISTORY, text) if text.ends_with("IP address")),
+            "{competing}"
+        );
+        let entitled = hmds("No market data permissions for CME FUT").unwrap_err();
+        assert!(matches!(entitled, FetchError::Refused(HISTORY, _)), "{entitled}");
+    }
 }

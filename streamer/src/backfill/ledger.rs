@@ -146,6 +146,11 @@ impl Gap {
         since.is_some_and(|since| since < oldest_ms)
     }
 
+    fn postpone(&mut self, reason: String, now_ms: i64) {
+        self.postponed = self.postponed.saturating_add(1);
+        self.failed(reason, now_ms);
+    }
+
     fn failed(&mut self, reason: String, now_ms: i64) {
         self.failed_ms = Some(now_ms);
         self.failing_ms.get_or_insert(now_ms);
@@ -215,6 +220,8 @@ pub enum Outcome {
     Failed(String),
     /// What kept it from an answer passes by itself: tried again for as long as `maxAge` allows.
     Postponed(String),
+    /// So does this: another session of the user has the data, says IBKR with this code and text.
+    Competing(i32, String),
 }
 
 /// Counts of gaps by state.
@@ -483,9 +490,9 @@ impl Ledger {
                     gap.state = GapState::Unfillable;
                 }
             }
-            Outcome::Postponed(reason) => {
-                gap.postponed = gap.postponed.saturating_add(1);
-                gap.failed(reason, now_ms);
+            Outcome::Postponed(reason) => gap.postpone(reason, now_ms),
+            Outcome::Competing(code, text) => {
+                gap.postpone(format!("another session of this user has the data: error {code}: {text}"), now_ms);
             }
         }
     }

@@ -129,6 +129,7 @@ pub async fn fill(
     let mut ticks = match history.ticks(stream, from).await {
         Ok(ticks) => ticks,
         Err(FetchError::Refused(code, text)) => return refused_by_ibkr(code, &text),
+        Err(FetchError::Competing(code, text)) => return Outcome::Competing(code, text),
         Err(error) => return Outcome::Postponed(error.to_string()),
     };
     let seconds: Vec<i64> = ticks.iter().map(second).collect();
@@ -221,7 +222,6 @@ fn refused_by_ibkr(code: i32, text: &str) -> Outcome {
     let says = |words: &&str| text.to_ascii_lowercase().contains(words);
     match classify(code, text) {
         ErrorClass::NotEntitled | ErrorClass::ContractInvalid => Outcome::Unfillable(reason),
-        ErrorClass::Pacing | ErrorClass::CompetingSession => Outcome::Postponed(reason),
         _ if PASSES.iter().any(says) => Outcome::Postponed(reason),
         _ => Outcome::Failed(reason),
     }

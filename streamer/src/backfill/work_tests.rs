@@ -120,9 +120,8 @@ async fn what_passes_is_waited_for() {
     for answer in [
         error(162, "Historical Market Data Service error message:HMDS connection attempt failed."),
         error(162, "Historical Market Data Service error message:API historical data query cancelled: 9001"),
-        error(100, "Max rate of messages per second has been exceeded:max=50 rec=51 (1)"),
         Err(FetchError::Pacing("pacing violation".to_owned())),
-        Err(FetchError::Competing),
+        Err(FetchError::Competing(162, "connected from a different IP address".to_owned())),
         Err(FetchError::NoAnswer),
     ] {
         let (_data, files, mut ledger) = scene(true);

@@ -303,8 +303,11 @@ impl Engine {
             }
         }
         self.gaps.filling = None;
-        let now_ms = self.now().wall.as_millisecond();
-        self.gaps.change(|ledger| ledger.settle(id, outcome, now_ms));
+        let now = self.now();
+        if let Outcome::Competing(code, text) = &outcome {
+            self.history_competes(*code, text, now);
+        }
+        self.gaps.change(|ledger| ledger.settle(id, outcome, now.wall.as_millisecond()));
     }
 
     /// Ends the gaps of what the manifest does not ask for any more: no tick will.

@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
-use marketstream_crds::MarketStreamSpec;
+use marketstream_crds::{MarketStreamSpec, StreamState};
 use marketstream_proto::TickKind;
 
 use super::*;
-use crate::{backfill::budget::SPACING, engine::tests::Bench, session::details::Resolved, test_support::manifest};
+use crate::{
+    backfill::{budget::SPACING, fetch::FetchError},
+    engine::tests::Bench,
+    session::{details::Resolved, volumes::Unknown},
+    test_support::manifest,
+};
 
 fn stream(con_id: i32) -> Recorded {
     Recorded { con_id, kind: TickKind::Last }
@@ -143,4 +148,32 @@ async fn a_gap_ends_when_its_stream_leaves_the_manifest() {
     let trouble = Trouble { unwritten: BTreeMap::new(), lost: [(samples, 5)].into(), ended: false };
     bench.engine.disk_told(trouble);
     assert_eq!(states(&bench)[4], (1, QuoteL1, Pending));
+}
+
+#[tokio::test]
+async fn what_history_says_of_another_session_holds_the_streams_unless_they_flow() {
+    let competing = || (162, "Trading TWS session is connected from a different IP address".to_owned());
+    let ways: [fn(&mut Bench, (i32, String)); 3] = [
+        |bench, (code, text)| bench.engine.filled(1, None, Outcome::Competing(code, text)),
+        |bench, (code, text)| {
+            let (key, now) = (bench.engine.order[0].clone(), bench.engine.now());
+            bench.engine.probed(&key, Err(FetchError::Competing(code, text)), now);
+        },
+        |bench, (code, text)| {
+            let now = bench.engine.now();
+            bench.engine.volumes("a", Err(Unknown::Competing(code, text)), now);
+        },
+    ];
+    for way in ways {
+        for flows in [false, true] {
+            let mut bench = Bench::new();
+            gap(&mut bench, "a", 1, 5);
+            let now = bench.engine.now();
+            let stream = bench.engine.streams.values_mut().next().unwrap();
+            stream.start(1, AbortOnDropHandle::new(tokio::spawn(std::future::pending())), now.mono);
+            stream.verdict.state = if flows { StreamState::Flowing } else { StreamState::Stale };
+            way(&mut bench, competing());
+            assert_eq!(bench.engine.hold.is_some(), !flows);
+        }
+    }
 }

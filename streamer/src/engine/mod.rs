@@ -54,6 +54,7 @@ use crate::{
         failure::Failure,
         socket::Socket,
         subscription::End,
+        volumes::Unknown,
     },
     store::{KeptContract, Store},
 };
@@ -132,7 +133,7 @@ pub enum Event {
         /// Name of the contract.
         contract: String,
         /// What came of it.
-        volumes: Option<Volumes>,
+        volumes: Result<Volumes, Unknown>,
     },
     /// A tick of a stream came that waited for one.
     Tick {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use marketstream_recovery::codes::{ErrorClass, classify};
+use marketstream_crds::StreamState;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Engine, Event};
+use super::{Engine, Event, stream::StreamEntry};
 use crate::{
     backfill::{
         budget::{Budget, shares},
@@ -79,10 +79,20 @@ impl Engine {
                 tracing::info!(stream = %key, newest, "history was asked about a silence");
                 self.probing.probes.answered(key, newest);
             }
-            Err(FetchError::Refused(code, text)) if classify(code, &text) == ErrorClass::CompetingSession => {
-                self.begin_hold(code, &text, now);
-            }
+            Err(FetchError::Competing(code, text)) => self.history_competes(code, &text, now),
             Err(error) => tracing::info!(stream = %key, "history says nothing about a silence: {error}"),
+        }
+    }
+
+    /// History says that another session of this user has the data. While they flow here they are ours, whatever it says:
+    /// a canary would only cut streams off, and none of them would end a hold.
+    pub(super) fn history_competes(&mut self, code: i32, text: &str, now: Now) {
+        self.tools.counters.notice(code);
+        let flows = |stream: &StreamEntry| stream.is_running() && stream.verdict.state == StreamState::Flowing;
+        if self.streams.values().any(flows) {
+            tracing::warn!(code, "history is refused, and data flow: {text}");
+        } else {
+            self.begin_hold(code, text, now);
         }
     }
 

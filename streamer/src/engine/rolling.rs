@@ -19,7 +19,7 @@ use crate::{
     roll::{Candidate, Choice, Expiry, Market, Volumes, decide},
     session::{
         details::{Expiries, NO_DEFINITION, Resolved},
-        volumes::Questions,
+        volumes::{Questions, Unknown},
     },
     store::KeptContract,
 };
@@ -141,16 +141,21 @@ impl Engine {
         })));
     }
 
-    pub(super) fn volumes(&mut self, name: &str, volumes: Option<Volumes>, now: Now) {
+    pub(super) fn volumes(&mut self, name: &str, volumes: Result<Volumes, Unknown>, now: Now) {
         let Some(entry) = self.contracts.get_mut(name) else { return };
         entry.rolling.volumes = None;
         entry.rolling.review = None;
         match volumes {
-            Some(volumes) => {
+            Ok(volumes) => {
                 tracing::info!(contract = name, day = %volumes.day, volumes = ?volumes.of, "the volumes are known");
                 entry.rolling.market.volumes = Some(volumes);
             }
-            None => entry.ask_by(now.mono + VOLUMES_RETRY),
+            Err(unknown) => {
+                entry.ask_by(now.mono + VOLUMES_RETRY);
+                if let Unknown::Competing(code, text) = unknown {
+                    self.history_competes(code, &text, now);
+                }
+            }
         }
         self.roll(name, now);
         self.refuse_doubles(now);

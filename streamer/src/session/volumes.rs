@@ -34,6 +34,15 @@ const BOUND: Duration = Duration::from_secs(60);
 /// IBKR's code of everything about history.
 const HISTORY: i32 = 162;
 
+/// Why the volumes are not known.
+#[derive(Debug)]
+pub enum Unknown {
+    /// There is no answer, or none that tells; what is wrong is logged.
+    NoAnswer,
+    /// Another session of the user has the data, says IBKR with this code and text.
+    Competing(i32, String),
+}
+
 /// What the questions need.
 pub struct Questions {
     /// The session.
@@ -56,20 +65,24 @@ pub fn candidates(expiries: &[Resolved]) -> Vec<Candidate> {
 }
 
 impl Questions {
-    /// Volumes of the nearest expiries on the last whole trading day. `None` without an answer; what is wrong is logged.
-    pub async fn ask(&self, expiries: &[Resolved]) -> Option<Volumes> {
+    /// Volumes of the nearest expiries on the last whole trading day.
+    ///
+    /// # Errors
+    /// See [`Unknown`].
+    pub async fn ask(&self, expiries: &[Resolved]) -> Result<Volumes, Unknown> {
         let now = self.clock.now().wall;
         let mut nearest: Vec<&Resolved> = expiries.iter().filter(|resolved| !resolved.has_ended(now)).collect();
         nearest.sort_by_key(|resolved| resolved.expiry.as_ref().map(crate::roll::Expiry::ends));
-        let today = nearest.first()?.expiry.as_ref()?.today(now);
+        let today =
+            nearest.first().and_then(|first| Some(first.expiry.as_ref()?.today(now))).ok_or(Unknown::NoAnswer)?;
         let mut bars = BTreeMap::new();
         for resolved in nearest.into_iter().take(COMPARED) {
             bars.insert(resolved.contract.contract_id, self.bars(resolved).await?);
         }
-        Volumes::of_last_day(&bars, today)
+        Volumes::of_last_day(&bars, today).ok_or(Unknown::NoAnswer)
     }
 
-    async fn bars(&self, resolved: &Resolved) -> Option<Vec<(Date, f64)>> {
+    async fn bars(&self, resolved: &Resolved) -> Result<Vec<(Date, f64)>, Unknown> {
         work::turn(&self.budget, TickKind::Last, self.allowed, self.clock).await;
         let question = self
             .client
@@ -79,24 +92,26 @@ impl Questions {
             .fetch();
         let symbol = &resolved.contract.local_symbol;
         match tokio::time::timeout(BOUND, question).await {
-            Ok(Ok(data)) => Some(daily(&data)),
+            Ok(Ok(data)) => Ok(daily(&data)),
             Ok(Err(Error::Notice(notice))) if notice.code == HISTORY && notice.message.contains("returned no data") => {
-                Some(Vec::new())
+                Ok(Vec::new())
             }
             Ok(Err(Error::Notice(notice))) => {
-                if classify(notice.code, &notice.message) == ErrorClass::Pacing {
-                    work::locked(&self.budget).cool_down(self.clock.mono());
-                }
                 tracing::warn!(symbol, code = notice.code, "no daily volume: {}", notice.message);
-                None
+                match classify(notice.code, &notice.message) {
+                    ErrorClass::Pacing => work::locked(&self.budget).cool_down(self.clock.mono()),
+                    ErrorClass::CompetingSession => return Err(Unknown::Competing(notice.code, notice.message)),
+                    _ => {}
+                }
+                Err(Unknown::NoAnswer)
             }
             Ok(Err(error)) => {
                 tracing::warn!(symbol, %error, "no daily volume");
-                None
+                Err(Unknown::NoAnswer)
             }
             Err(_) => {
                 tracing::warn!(symbol, "no daily volume: no answer within {} s", BOUND.as_secs());
-                None
+                Err(Unknown::NoAnswer)
             }
         }
     }
