@@ -8,7 +8,7 @@ mod common;
 use std::time::Duration;
 
 use common::*;
-use marketstream_crds::{StreamState, StreamerStatus};
+use marketstream_crds::{ActionKind, ActionState, StreamState, StreamerStatus};
 use serde_json::json;
 
 /// A contract of the simulator that is always halted: SIMHALTED.
@@ -171,6 +171,27 @@ async fn what_exceeds_the_lines_is_recorded_from_market_data_under_its_own_type(
         })
         .await;
     assert_eq!(status.flowing, 3);
+    streamer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_is_recorded_from_market_data_can_be_restarted() {
+    let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
+    let streamer = Streamer::start(data.path());
+    let sim2 = json!({"name": "sim2", "conId": SIM2, "ticks": ["BidAsk"], "priority": -1});
+    let mut spec = spec(json!([sim1(&["Last"]), sim2]), &[gateway.port()]);
+    (spec.limits.tick_by_tick, spec.limits.overflow) = (1, marketstream_crds::Overflow::MarketData);
+    streamer.apply(&spec);
+    let overflows = |status: &StreamerStatus| state(status, "sim2/BidAsk") == StreamState::Overflow;
+    streamer.until("the quotes come from market data", overflows).await;
+    gateway.begin(json!({"kind": "lose_subscriptions", "scope": {"con_id": SIM2}})).await;
+    let stale = |status: &StreamerStatus| state(status, "sim2/BidAsk") == StreamState::Stale;
+    streamer.until("the gateway has forgotten the line", stale).await;
+    streamer.send(&spec, None, Some(action("1", ActionKind::RestartStreams, &["sim2/BidAsk"], 851)));
+    let done = |status: &StreamerStatus| {
+        status.action.as_ref().is_some_and(|action| action.state == ActionState::Done) && overflows(status)
+    };
+    streamer.until("the line is subscribed again", done).await;
     streamer.stop().await;
 }
 

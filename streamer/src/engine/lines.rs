@@ -1,6 +1,9 @@
 //! The engine's market-data lines: one for each contract as far as they go, asked for, ended, asked for again.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use marketstream_crds::{GatewayError, Overflow, StreamState, TickType};
 use marketstream_recovery::codes::{ErrorClass, OWN_LIMIT, classify};
@@ -35,6 +38,8 @@ pub struct LineEntry {
     /// Why it was refused, until it is heard.
     pub refused: Option<GatewayError>,
     wish: Wish,
+    /// The streams that are recorded from it.
+    recorded: BTreeSet<StreamKey>,
     running: Option<Running>,
     wanted_at: Duration,
     refusals: u32,
@@ -48,8 +53,8 @@ struct Running {
 }
 
 impl LineEntry {
-    fn new(wish: Wish, now: Duration) -> Self {
-        Self { seen: Shared::default(), refused: None, wish, running: None, wanted_at: now, refusals: 0 }
+    fn new(wish: Wish, recorded: BTreeSet<StreamKey>, now: Duration) -> Self {
+        Self { seen: Shared::default(), refused: None, wish, recorded, running: None, wanted_at: now, refusals: 0 }
     }
 
     /// Runs without a gateway, for contract 1.
@@ -112,9 +117,12 @@ impl Engine {
         let wished = wishes(&order, overflow, usize::try_from(limits.lines).unwrap_or(0));
         self.lines.retain(|name, _| wished.contains_key(name));
         for (name, wish) in wished {
-            let line = self.lines.entry(name).or_insert_with(|| LineEntry::new(wish, now.mono));
-            if line.wish != wish {
-                line.wish = wish;
+            let of_contract = order.iter().filter(|key| key.contract == name && overflow(key));
+            let recorded: BTreeSet<StreamKey> = of_contract.cloned().collect();
+            let line = self.lines.entry(name).or_insert_with(|| LineEntry::new(wish, recorded.clone(), now.mono));
+            // The subscription knows whom it records for: also other streams of the same wish take another one.
+            if line.wish != wish || line.recorded != recorded {
+                (line.wish, line.recorded) = (wish, recorded);
                 line.restart(now.mono + AFTER_CANCEL);
             }
         }
@@ -172,10 +180,11 @@ impl Engine {
         let serial = self.next_serial();
         let Some(client) = self.client().cloned() else { return };
         let Some(contract) = self.contracts.get(name).and_then(|entry| entry.contract()).cloned() else { return };
-        let quotes = self.sinks(name, &[TickType::BidAsk, TickType::MidPoint], now);
-        let trades = self.sinks(name, &[TickType::Last, TickType::AllLast], now);
         let con_id = contract.contract_id;
         let Some(line) = self.lines.get_mut(name) else { return };
+        let mut sinks = |ticks: &[TickType]| sinks(&mut self.streams, &line.recorded, ticks, now);
+        let quotes = sinks(&[TickType::BidAsk, TickType::MidPoint]);
+        let trades = sinks(&[TickType::Last, TickType::AllLast]);
         *line.seen.lock() = Seen::default();
         let task = Task {
             client,
@@ -194,19 +203,8 @@ impl Engine {
         };
         let task = AbortOnDropHandle::new(tokio::spawn(task.run()));
         line.running = Some(Running { serial, asked: now.mono, con_id, _task: task });
-    }
-
-    /// The overflowing streams of a contract that live on these ticks.
-    fn sinks(&mut self, name: &str, ticks: &[TickType], now: Now) -> Vec<Sink> {
-        let streams = self.streams.iter_mut();
-        let of_contract =
-            streams.filter(|(key, stream)| key.contract == name && stream.overflow && ticks.contains(&key.tick));
-        of_contract
-            .map(|(key, stream)| {
-                stream.first_asked.get_or_insert(now.mono);
-                Sink { key: key.clone(), pulse: stream.pulse.clone() }
-            })
-            .collect()
+        let recorded: Vec<StreamKey> = line.recorded.iter().cloned().collect();
+        recorded.iter().for_each(|key| self.asked_for(key));
     }
 
     pub(super) fn line_ended(&mut self, name: &str, serial: u64, end: End, now: Now) {
@@ -292,3 +290,23 @@ impl Engine {
         }
     }
 }
+
+/// Those of the streams that are recorded from these ticks of a line.
+fn sinks(
+    streams: &mut BTreeMap<StreamKey, StreamEntry>,
+    recorded: &BTreeSet<StreamKey>,
+    ticks: &[TickType],
+    now: Now,
+) -> Vec<Sink> {
+    let of_ticks = streams.iter_mut().filter(|(key, _)| recorded.contains(*key) && ticks.contains(&key.tick));
+    of_ticks
+        .map(|(key, stream)| {
+            stream.first_asked.get_or_insert(now.mono);
+            Sink { key: key.clone(), pulse: stream.pulse.clone() }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+#[path = "lines_tests.rs"]
+mod tests;

@@ -70,11 +70,11 @@ impl Engine {
         let keys: BTreeSet<StreamKey> = self
             .streams
             .iter()
-            .filter(|(key, stream)| stream.lined && action.streams.contains(&key.to_string()))
+            .filter(|(key, stream)| (stream.lined || stream.overflow) && action.streams.contains(&key.to_string()))
             .map(|(key, _)| key.clone())
             .collect();
         if keys.is_empty() {
-            return failed(self, "none of these streams is in the manifest and has a tick-by-tick line");
+            return failed(self, "none of these streams is in the manifest and has a line to be recorded from");
         }
         match &mut self.hold {
             // All of them would only be refused: one is asked for at once instead.
@@ -91,7 +91,8 @@ impl Engine {
         self.pending = Some((action.id.clone(), keys));
     }
 
-    /// A stream was asked for: during a hold the canary, which is all that can be done then.
+    /// A stream was asked for, or the line that it is recorded from: during a hold the canary, which is all that can be
+    /// done then.
     pub(super) fn asked_for(&mut self, key: &StreamKey) {
         let Some((id, streams)) = &mut self.pending else { return };
         if self.hold.is_some() && !streams.is_empty() {
