@@ -9,7 +9,7 @@ use std::time::Duration;
 use common::*;
 use jiff::SignedDuration;
 use marketstream_crds::{
-    ActionKind, ActionState, MarketStreamSpec, SocketState, StreamState, StreamerStatus, Upstream,
+    ActionKind, ActionState, MarketStreamSpec, Overflow, SocketState, StreamState, StreamerStatus, Upstream,
 };
 use marketstream_streamer::{clock::Clock, drift::Verdict};
 use serde_json::json;
@@ -215,6 +215,38 @@ async fn a_restart_during_a_competing_session_is_the_canary() {
     let status = streamer.until_within(Duration::from_secs(20), "the answer", done).await;
     assert!(status.action.unwrap().message.unwrap().contains("another session"));
     until("one stream was refused again", async || gateway.requests("error").await.len() > asked).await;
+    streamer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_market_data_line_is_a_canary_where_the_tick_by_tick_lines_are_silent() {
+    let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
+    let streamer = Streamer::start(data.path());
+    let sim2 = json!({"name": "sim2", "conId": SIM2, "ticks": ["BidAsk"], "priority": -1});
+    let mut spec = spec(json!([sim1(&["Last"]), sim2]), &[gateway.port()]);
+    (spec.limits.tick_by_tick, spec.limits.overflow) = (1, Overflow::MarketData);
+    streamer.apply(&spec);
+    let states = |status: &StreamerStatus| status.streams.iter().map(|stream| stream.state).collect::<Vec<_>>();
+    let all = |status: &StreamerStatus| states(status) == [StreamState::Flowing, StreamState::Overflow];
+    streamer.until("all are recorded", all).await;
+    // A market that closes while another session has the data.
+    gateway.begin(json!({"kind": "silence", "scope": {"con_id": SIM1, "tick": "Last"}, "cure": "Never"})).await;
+    gateway.post("/competing", json!({"for_s": 3})).await;
+    streamer.until("both are refused", |status| states(status) == [StreamState::Rejected; 2]).await;
+    // Canaries without their pause.
+    let mut id = 0;
+    until("the line has its data again", async || {
+        id += 1;
+        let restart = action(&id.to_string(), ActionKind::RestartStreams, &["sim1/Last"], 851);
+        streamer.send(&spec, None, Some(restart));
+        let done = |status: &StreamerStatus| {
+            let action = status.action.as_ref().filter(|action| action.id == id.to_string());
+            action.is_some_and(|action| action.state == ActionState::Done)
+        };
+        let status = streamer.until("a canary is sent", done).await;
+        states(&status)[1] == StreamState::Overflow
+    })
+    .await;
     streamer.stop().await;
 }
 

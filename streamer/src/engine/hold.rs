@@ -7,9 +7,13 @@ use marketstream_recovery::codes::{ErrorClass, classify};
 
 use super::{
     Engine,
+    lines::LineEntry,
     stream::{Origin, StreamEntry},
 };
 use crate::{canary::Canary, clock::Now, plan::StreamKey};
+
+/// A market-data line that is given says at once what there is. One that has been silent for so long tells nothing.
+const LINE_SILENT: Duration = Duration::from_secs(30);
 
 impl Engine {
     /// Marks every stream, and leaves it to the canary to find out when the other session ends. Subscriptions that
@@ -42,6 +46,8 @@ impl Engine {
         if eligible.is_empty() {
             eligible = self.askable(now, |stream| stream.canary);
         }
+        // Those with a tick-by-tick line may all be of a closed market.
+        eligible.extend(self.askable_by_line(now));
         let allowed = eligible.iter().filter(|(_, at)| *at <= now.mono).map(|(key, _)| (*key).clone());
         let candidates: Vec<StreamKey> = allowed.collect();
         // The spacing of requests holds all of them back.
@@ -54,25 +60,43 @@ impl Engine {
             return Some(hold.due());
         };
         let due = hold.due();
-        if let Some(stream) = self.streams.get_mut(&key) {
-            stream.cancel();
+        if self.is_lined(&key) {
+            self.streams.get_mut(&key).into_iter().for_each(StreamEntry::cancel);
             self.subscribe(&key, now);
-        }
-        if let Some(stream) = self.streams.get_mut(&key) {
-            stream.canary = true;
+            self.streams.get_mut(&key).into_iter().for_each(|stream| stream.canary = true);
+        } else {
+            self.line_as_canary(&key.contract, now);
         }
         Some(due)
     }
 
-    /// Streams that have a line, and when each may be asked for.
+    fn is_lined(&self, key: &StreamKey) -> bool {
+        self.streams.get(key).is_some_and(|stream| stream.lined)
+    }
+
+    /// Streams without a tick-by-tick line that are recorded from market data, of which nothing has come for a while.
+    pub(super) fn askable_by_line(&self, now: Now) -> Vec<(&StreamKey, Duration)> {
+        let silent = |key: &StreamKey| {
+            let heard = self.line_of(key).map(LineEntry::heard);
+            heard.is_some_and(|heard| heard.is_none_or(|heard| heard + LINE_SILENT <= now.mono))
+        };
+        let recorded = self.streams.iter().filter(|(_, stream)| stream.overflow && !stream.lined);
+        let silent = recorded.filter(|(key, _)| self.is_known(&key.contract) && silent(key));
+        silent.map(|(key, _)| (key, Duration::ZERO)).collect()
+    }
+
+    /// Streams that have a tick-by-tick line, and when each may be asked for.
     fn askable(&self, now: Now, wanted: impl Fn(&StreamEntry) -> bool) -> Vec<(&StreamKey, Duration)> {
         let wanted = self.streams.iter().filter(|(_, stream)| stream.lined && wanted(stream));
         wanted.filter_map(|(key, _)| Some((key, self.earliest_request(key, now)?))).collect()
     }
 
-    fn is_refused_itself(&self, key: &StreamKey) -> bool {
-        let stream = self.streams.get(key).filter(|stream| stream.is_refused());
-        let error = stream.and_then(|stream| stream.error.as_ref());
+    pub(super) fn is_refused_itself(&self, key: &StreamKey) -> bool {
+        let error = if self.is_lined(key) {
+            self.streams.get(key).filter(|stream| stream.is_refused()).and_then(|stream| stream.error.as_ref())
+        } else {
+            self.line_of(key).and_then(|line| line.refused.as_ref())
+        };
         error.is_some_and(|error| classify(error.code, &error.message) != ErrorClass::CompetingSession)
     }
 
@@ -87,6 +111,13 @@ impl Engine {
         telling
     }
 
+    /// Ends the hold when a line that was asked for as a canary brings what is recorded of it.
+    pub(super) fn hear_canary_lines(&mut self, now: Now) {
+        if self.hold.is_some() && self.lines.values().any(|line| line.is_canary_that_sings(&self.streams)) {
+            self.end_hold(now);
+        }
+    }
+
     /// The canary got its first tick: the data are ours again.
     pub(super) fn end_hold(&mut self, now: Now) {
         tracing::info!("market data come again; asking for all streams");
@@ -99,5 +130,6 @@ impl Engine {
                 stream.want(now.mono);
             }
         }
+        self.restart_pending(now);
     }
 }

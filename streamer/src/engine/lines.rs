@@ -49,6 +49,8 @@ struct Running {
     serial: u64,
     asked: Duration,
     con_id: i32,
+    /// It was asked for as a canary.
+    canary: bool,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -61,7 +63,7 @@ impl LineEntry {
     #[cfg(test)]
     pub fn pretend(&mut self, asked: Duration) {
         let task = AbortOnDropHandle::new(tokio::spawn(std::future::pending()));
-        self.running = Some(Running { serial: 0, asked, con_id: 1, _task: task });
+        self.running = Some(Running { serial: 0, asked, con_id: 1, canary: false, _task: task });
     }
 
     pub fn is_running(&self) -> bool {
@@ -82,6 +84,13 @@ impl LineEntry {
     pub fn heard(&self) -> Option<Duration> {
         let asked = self.asked()?;
         Some(self.seen.lock().last_frame.unwrap_or(asked))
+    }
+
+    /// Whether it was asked for as a canary, and a stream was recorded from it since.
+    pub fn is_canary_that_sings(&self, streams: &BTreeMap<StreamKey, StreamEntry>) -> bool {
+        let Some(running) = self.running.as_ref().filter(|running| running.canary) else { return false };
+        let ticks = self.recorded.iter().filter_map(|key| streams.get(key)?.pulse.last_tick());
+        ticks.max().is_some_and(|tick| tick >= running.asked)
     }
 
     /// Cancels it, if it runs, and asks for it at `at`.
@@ -171,7 +180,15 @@ impl Engine {
         self.lines.get(&key.contract).filter(|_| key.roll == current)
     }
 
-    fn is_known(&self, name: &str) -> bool {
+    /// Asks for the line of a contract to see whether its data come.
+    pub(super) fn line_as_canary(&mut self, name: &str, now: Now) {
+        self.lines.get_mut(name).into_iter().for_each(|line| line.restart(now.mono));
+        self.ask_for_line(name, now);
+        let running = self.lines.get_mut(name).and_then(|line| line.running.as_mut());
+        running.into_iter().for_each(|running| running.canary = true);
+    }
+
+    pub(super) fn is_known(&self, name: &str) -> bool {
         let now = self.now();
         self.contracts.get(name).is_some_and(|contract| contract.contract().is_some() && !contract.has_ended(now))
     }
@@ -202,7 +219,7 @@ impl Engine {
             bound: REQUEST_BOUND,
         };
         let task = AbortOnDropHandle::new(tokio::spawn(task.run()));
-        line.running = Some(Running { serial, asked: now.mono, con_id, _task: task });
+        line.running = Some(Running { serial, asked: now.mono, con_id, canary: false, _task: task });
         let recorded: Vec<StreamKey> = line.recorded.iter().cloned().collect();
         recorded.iter().for_each(|key| self.asked_for(key));
     }
@@ -237,6 +254,7 @@ impl Engine {
 
     /// Lines that are heard are refused no more; lines that are silent though their streams tick are asked for again.
     pub(super) fn look_after_lines(&mut self, now: Now) {
+        self.hear_canary_lines(now);
         // By contract: when it ticked last, and since when it could.
         let mut ticked: BTreeMap<&str, (Duration, Duration)> = BTreeMap::new();
         for (key, stream) in self.streams.iter().filter(|(_, stream)| stream.verdict.state == StreamState::Flowing) {

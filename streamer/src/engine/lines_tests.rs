@@ -6,6 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     engine::tests::Bench,
+    session::details::Resolved,
     test_support::{manifest, spec},
 };
 
@@ -58,4 +59,54 @@ async fn a_line_is_asked_for_again_when_other_streams_are_recorded_from_it() {
         assert!(!bench.engine.lines["b"].is_running(), "{before:?} {after:?}");
         assert_eq!(recorded(&bench), expected);
     }
+}
+
+#[tokio::test]
+async fn a_line_that_is_recorded_from_is_a_canary_too_and_its_first_sample_ends_the_hold() {
+    let mut bench = bench(&["BidAsk"]);
+    let now = bench.engine.now();
+    bench.engine.begin_hold(10197, "No market data during competing live session", now);
+    let canaries = |bench: &Bench| {
+        let keys = bench.engine.askable_by_line(bench.engine.now()).into_iter().map(|(key, _)| key.to_string());
+        keys.collect::<Vec<_>>()
+    };
+    assert!(canaries(&bench).is_empty(), "its contract is not known");
+    let resolved = Resolved::known_before(2, "CME", None, false);
+    bench.engine.contracts.get_mut("b").unwrap().resolved = Some(resolved);
+    assert_eq!(canaries(&bench), ["b/BidAsk"]);
+    let line = bench.engine.lines.get_mut("b").unwrap();
+    line.pretend(now.mono);
+    assert!(canaries(&bench).is_empty(), "it may yet speak");
+    let (key, stream) = bench.engine.streams.iter().find(|(key, _)| key.contract == "b").unwrap();
+    let (key, pulse) = (key.clone(), stream.pulse.clone());
+    let mut held_after = |canary: bool, sample: Duration| {
+        bench.engine.lines.get_mut("b").unwrap().running.as_mut().unwrap().canary = canary;
+        pulse.beat(Now { mono: sample, ..now });
+        bench.engine.hear_canary_lines(now);
+        bench.engine.hold.is_some()
+    };
+    let (before, after) = (now.mono.saturating_sub(Duration::from_millis(1)), now.mono + Duration::from_millis(1));
+    assert_eq!((held_after(false, now.mono), held_after(true, before), held_after(true, after)), (true, true, false));
+    // One that is refused for a reason of its own comes last.
+    assert!(!bench.engine.is_refused_itself(&key));
+    bench.engine.lines.get_mut("b").unwrap().refused = Some(GatewayError {
+        code: 354,
+        message: "Requested market data is not subscribed.".to_owned(),
+        time: now.wall.into(),
+        age_seconds: 0.0,
+    });
+    assert!(bench.engine.is_refused_itself(&key));
+}
+
+#[tokio::test]
+async fn what_was_to_be_restarted_during_a_hold_is_restarted_at_its_end() {
+    let mut bench = bench(&["BidAsk"]);
+    let now = bench.engine.now();
+    bench.engine.begin_hold(10197, "No market data during competing live session", now);
+    let (key, stream) = bench.engine.streams.iter_mut().find(|(_, stream)| stream.lined).unwrap();
+    stream.start(1, AbortOnDropHandle::new(tokio::spawn(std::future::pending())), now.mono);
+    bench.engine.pending = Some(("1".to_owned(), [key.clone()].into()));
+    bench.engine.end_hold(now);
+    let stream = bench.engine.streams.values().find(|stream| stream.lined).unwrap();
+    assert!(!stream.is_running() && stream.wanted_at.is_some());
 }

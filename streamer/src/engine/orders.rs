@@ -91,6 +91,12 @@ impl Engine {
         self.pending = Some((action.id.clone(), keys));
     }
 
+    /// The hold has ended before an action's canary was sent: its streams can be restarted as it says.
+    pub(super) fn restart_pending(&mut self, now: Now) {
+        let keys = self.pending.as_ref().map(|(_, keys)| keys.clone()).unwrap_or_default();
+        keys.iter().for_each(|key| self.restart(key, now.mono));
+    }
+
     /// A stream was asked for, or the line that it is recorded from: during a hold the canary, which is all that can be
     /// done then.
     pub(super) fn asked_for(&mut self, key: &StreamKey) {
