@@ -242,7 +242,7 @@ impl Engine {
             let wanted = entry.wanted.clone();
             let (clock, counters) = (self.tools.clock, self.tools.counters.clone());
             let task = tokio::spawn(async move {
-                let outcome = Box::new(details::resolve(&client, &wanted, BOUND).await);
+                let outcome = Box::new(details::resolve(&client, &wanted, BOUND, now.wall).await);
                 if !matches!(*outcome, Err(Unresolved::NoAnswer)) {
                     counters.heard(clock.mono());
                 }

@@ -44,6 +44,13 @@ impl Resolved {
         self.delisted || self.expiry.as_ref().is_some_and(|expiry| expiry.passed(now))
     }
 
+    /// It was found among the expired ones only. On its last day its trade may have ended before the day has; before that,
+    /// or if it has no last day, the gateway had not known it for a moment, as while it has no link to IBKR.
+    fn not_listed(self, now: Timestamp) -> Self {
+        let delisted = self.expiry.as_ref().is_some_and(|expiry| expiry.days_left(now) <= 0);
+        Self { delisted, ..self }
+    }
+
     /// A contract that is known by its identifier only, from an earlier look-up.
     #[must_use]
     pub fn known_before(con_id: i32, exchange: &str, expiry: Option<Expiry>, delisted: bool) -> Self {
@@ -114,7 +121,12 @@ pub fn request(contract: &Contract) -> IbContract {
 ///
 /// # Errors
 /// See [`Unresolved`].
-pub async fn resolve(client: &Client, contract: &Contract, bound: Duration) -> Result<Found, Unresolved> {
+pub async fn resolve(
+    client: &Client,
+    contract: &Contract,
+    bound: Duration,
+    now: Timestamp,
+) -> Result<Found, Unresolved> {
     if contract.sec_type == Some(SecType::CONTFUT) {
         let text =
             "secType CONTFUT: a continuous future cannot be recorded; write secType FUT and roll: {rule: IBFront}";
@@ -124,11 +136,11 @@ pub async fn resolve(client: &Client, contract: &Contract, bound: Duration) -> R
     let listed = ask(client, &asked, bound).await;
     let Some(roll) = contract.roll else {
         let found = match listed {
-            Ok(details) => choose(contract, details, false),
+            Ok(details) => choose(contract, details),
             Err(refused @ Unresolved::Refused(NO_DEFINITION, _)) if may_have_expired(contract) => {
                 // What is not among the expired ones either was never a contract: the first answer says so.
                 let expired = ask(client, &IbContract { include_expired: true, ..asked }, bound).await;
-                choose(contract, expired.map_err(|_| refused)?, true)
+                choose(contract, expired.map_err(|_| refused)?).map(|found| found.not_listed(now))
             }
             Err(error) => Err(error),
         };
@@ -179,7 +191,7 @@ fn may_have_expired(contract: &Contract) -> bool {
 
 /// The one contract that the answer names. A stock without an exchange is answered once for each of its exchanges,
 /// always with the same identifier: then the manifest's exchange counts, or else smart routing.
-fn choose(wanted: &Contract, details: Vec<ContractDetails>, delisted: bool) -> Result<Resolved, Unresolved> {
+fn choose(wanted: &Contract, details: Vec<ContractDetails>) -> Result<Resolved, Unresolved> {
     let ids = identifiers(&details);
     if ids.len() > 1 {
         return Err(Unresolved::Invalid(ambiguous(&details, ids.len())));
@@ -188,7 +200,7 @@ fn choose(wanted: &Contract, details: Vec<ContractDetails>, delisted: bool) -> R
     if let Some(problem) = matching::mismatch(wanted, chosen) {
         return Err(Unresolved::Invalid(problem));
     }
-    Ok(Resolved { delisted, ..resolved(wanted, chosen) })
+    Ok(resolved(wanted, chosen))
 }
 
 fn identifiers(details: &[ContractDetails]) -> Vec<i32> {
@@ -296,17 +308,25 @@ mod tests {
         let answer = vec![details(1, "NASDAQ"), details(1, "SMART"), details(1, "ARCA")];
         let on = |exchange: Option<&str>| {
             let wanted = Contract { exchange: exchange.map(str::to_owned), ..Contract::default() };
-            choose(&wanted, answer.clone(), false).unwrap().contract.exchange.to_string()
+            choose(&wanted, answer.clone()).unwrap().contract.exchange.to_string()
         };
         assert_eq!((on(None), on(Some("ARCA"))), ("SMART".to_owned(), "ARCA".to_owned()));
     }
 
     #[test]
+    fn what_is_not_listed_has_ended_on_its_last_day_and_not_before() {
+        let noon: Timestamp = "2026-12-17T18:00:00Z".parse().unwrap();
+        let expiry = |day| Expiry::read(day, "US/Central");
+        for (day, ended) in [("20261218", false), ("20261217", true), ("20261216", true), ("", false)] {
+            let found = Resolved::known_before(1, "CME", expiry(day), false).not_listed(noon);
+            assert_eq!((found.delisted, found.has_ended(noon)), (ended, ended), "{day:?}");
+        }
+    }
+
+    #[test]
     fn several_contracts_are_refused_with_the_fields_to_add() {
         let answer = vec![details(1, "CME"), details(2, "CME")];
-        let Err(Unresolved::Invalid(message)) = choose(&Contract::default(), answer, false) else {
-            panic!("not refused")
-        };
+        let Err(Unresolved::Invalid(message)) = choose(&Contract::default(), answer) else { panic!("not refused") };
         assert!(message.contains("2 contracts") && message.contains("lastTradeDate") && message.contains("conId 2"));
     }
 

@@ -19,7 +19,7 @@ use futures::{
 use ib_gateway_sim::{faults::KINDS, history::Mode};
 use marketstream_crds::{ActionKind, MarketStreamSpec, StreamState, StreamerStatus};
 use marketstream_streamer::{
-    backfill::ledger::{GapCause, GapState},
+    backfill::ledger::{Gap, GapCause, GapState},
     facts::StreamFacts,
 };
 use serde_json::{Value, json};
@@ -61,8 +61,10 @@ impl Scene {
         let begun = now_s();
         until("a second passed", async || now_s() > begun + 1).await;
         self.gateway.post(path, back).await;
-        let gaps = || self.streamer.gaps().iter().filter(|gap| gap.cause == GapCause::LinkLost).count();
-        self.until("a gap of each stream", |_| gaps() == STREAMS.len()).await;
+        // A machine that stood still may have lost the session, too.
+        let cause = |gap: &Gap| matches!(gap.cause, GapCause::LinkLost | GapCause::SessionLost);
+        let gaps = || self.streamer.gaps().into_iter().filter(cause).map(|gap| gap.stream).collect::<BTreeSet<_>>();
+        self.until("a gap of each stream", |_| gaps().len() == STREAMS.len()).await;
         self
     }
 
@@ -220,8 +222,9 @@ fn cases() -> Vec<Case> {
         }),
         case("IBC's restart", Costs::Ticks, async |scene: Scene| {
             // It comes at the next whole minute, which is why the patience is longer than that.
+            let before = scene.streamer.status().socket.since;
             scene.gateway.post("/ibc/RESTART", json!(null)).await;
-            scene.until_down().await;
+            scene.until("another session", |status| status.socket.since != before).await;
             scene
         }),
         case("link lost, data lost", Costs::Ticks, async |scene: Scene| {
