@@ -62,6 +62,11 @@ fn description(contract: &Contract) -> Contract {
     }
 }
 
+fn hours(resolved: Option<&Resolved>, now: Now) -> SessionState {
+    let hours = resolved.and_then(|resolved| resolved.hours.as_ref());
+    hours.map_or(SessionState::Unknown, |hours| hours.at(now.wall))
+}
+
 impl ContractEntry {
     /// `kept` is what its name meant when it was last known.
     pub fn new(wanted: Contract, kept: Option<KeptContract>, now: Duration) -> Self {
@@ -131,10 +136,14 @@ impl ContractEntry {
         }
     }
 
-    /// What the contract's hours say.
+    /// What the hours say of the contract of one of its streams.
     pub fn hours(&self, key: &StreamKey, now: Now) -> SessionState {
-        let hours = self.of_stream(key).and_then(|resolved| resolved.hours.as_ref());
-        hours.map_or(SessionState::Unknown, |hours| hours.at(now.wall))
+        hours(self.of_stream(key), now)
+    }
+
+    /// What the hours say of the contract that is recorded now.
+    pub fn current_hours(&self, now: Now) -> SessionState {
+        hours(self.resolved.as_ref(), now)
     }
 
     /// Whether what it records has ended, and nothing follows.

@@ -300,13 +300,6 @@ impl Engine {
             self.restart(&key, now.mono);
         }
     }
-
-    /// Asks again for the lines of which nothing has come since then.
-    pub(super) fn restart_silent_lines(&mut self, since: Duration, now: Duration) {
-        for line in self.lines.values_mut().filter(|line| line.heard().is_some_and(|heard| heard < since)) {
-            line.restart(now + AFTER_CANCEL);
-        }
-    }
 }
 
 /// Those of the streams that are recorded from these ticks of a line.

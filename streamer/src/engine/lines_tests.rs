@@ -110,3 +110,21 @@ async fn what_was_to_be_restarted_during_a_hold_is_restarted_at_its_end() {
     let stream = bench.engine.streams.values().find(|stream| stream.lined).unwrap();
     assert!(!stream.is_running() && stream.wanted_at.is_some());
 }
+
+#[tokio::test]
+async fn a_line_that_says_nothing_after_the_link_was_restored_is_asked_for_again() {
+    for speaks in [false, true] {
+        let mut bench = bench(&["BidAsk"]);
+        let now = bench.engine.now();
+        // It was asked for a moment after the notice: the gateway may have lost that, too.
+        bench.engine.verify_later(now.mono);
+        let line = bench.engine.lines.get_mut("b").unwrap();
+        line.pretend(now.mono + Duration::from_secs(1));
+        if speaks {
+            line.seen.lock().speaks(now.mono + Duration::from_secs(2));
+        }
+        let later = Now { mono: now.mono + Duration::from_secs(40), ..now };
+        bench.engine.verify_if_due(later);
+        assert_eq!(bench.engine.lines["b"].is_running(), speaks);
+    }
+}

@@ -11,7 +11,7 @@ use marketstream_recovery::codes::{ErrorClass, classify};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Engine, Event, gaps::recorded, streams::REQUEST_BOUND};
+use super::{Engine, Event, gaps::recorded, streams::REQUEST_BOUND, verify::Verification};
 use crate::{
     backfill::ledger::GapCause,
     clock::Now,
@@ -225,7 +225,7 @@ impl Engine {
         // What an attempt or the old session still reports is of no interest.
         self.generation += 1;
         self.link.session_lost();
-        self.verify = None;
+        self.verify = Verification::default();
         self.gaps.session_lost();
         self.probing.session_lost();
         self.doubted = None;

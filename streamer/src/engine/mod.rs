@@ -257,8 +257,8 @@ pub struct Engine {
     doubted: Option<Duration>,
     /// Numbers subscriptions and look-ups.
     serial: u64,
-    /// When something was restored, and when streams that have been silent since are asked for again.
-    verify: Option<(Duration, Duration)>,
+    /// What is still to be looked at since something was restored.
+    verify: verify::Verification,
     /// When the link to IBKR or a farm came back last.
     restored: Option<Duration>,
     quarantine: Quarantine,
@@ -320,7 +320,7 @@ impl Engine {
             hold: None,
             doubted: None,
             serial: 0,
-            verify: None,
+            verify: verify::Verification::default(),
             restored: None,
             quarantine,
             probing: probing::Probing::default(),
