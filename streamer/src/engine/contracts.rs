@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use ibapi::contracts::Contract as IbContract;
-use marketstream_crds::{Contract, EXPIRY_NOTICE_DAYS, NextContract, Recovery, Roll};
+use jiff::SignedDuration;
+use marketstream_crds::{Contract, EXPIRY_NOTICE_DAYS, FarmKind, FarmState, NextContract, Recovery, Roll};
 use marketstream_recovery::{
     codes::{ErrorClass, classify},
     hours::{SessionState, TradingHours},
@@ -26,6 +27,8 @@ use crate::{
 const BOUND: Duration = Duration::from_secs(10);
 /// Hours are known for a day or more; a look-up costs one message.
 const REFRESH: Duration = Duration::from_secs(6 * 3600);
+/// So long after a session's start the gateway refuses contracts that it will know.
+const SESSION_SETTLES: SignedDuration = SignedDuration::from_mins(15);
 /// Pauses after look-ups without an answer, in seconds.
 const NO_ANSWER_PAUSES: [u64; 5] = [2, 5, 15, 30, 60];
 
@@ -46,6 +49,8 @@ pub struct ContractEntry {
     failures: u32,
     /// The last look-up got no answer.
     unanswered: bool,
+    /// The gateway has refused it while it could not know better.
+    in_doubt: bool,
 }
 
 /// What of an entry says which contract it means: another description is another contract. How it rolls is not part of
@@ -81,6 +86,7 @@ impl ContractEntry {
             ask_at: now,
             failures: 0,
             unanswered: false,
+            in_doubt: false,
         }
     }
 
@@ -205,6 +211,13 @@ impl ContractEntry {
         }
     }
 
+    /// The gateway can look contracts up again: what it refused before says nothing.
+    pub fn definitions_up(&mut self, now: Duration) {
+        if std::mem::take(&mut self.in_doubt) {
+            self.ask_anew(now);
+        }
+    }
+
     /// Takes the entry of a changed manifest in, and asks again for a contract that was refused. Returns whether it may
     /// be another contract now.
     pub fn update(&mut self, wanted: &Contract, now: Duration) -> bool {
@@ -266,6 +279,7 @@ impl Engine {
     }
 
     pub(super) fn details(&mut self, serial: u64, name: &str, outcome: Result<Found, Unresolved>, now: Now) {
+        let knows_better = self.knows_contracts(now);
         let Some(entry) = self.contracts.get_mut(name) else { return };
         if entry.under_way.take_if(|(asked, _)| *asked == serial).is_none() {
             return;
@@ -273,7 +287,7 @@ impl Engine {
         entry.unanswered = matches!(outcome, Err(Unresolved::NoAnswer));
         match outcome {
             Ok(found) => {
-                (entry.failures, entry.ask_at, entry.double) = (0, now.mono + REFRESH, false);
+                (entry.failures, entry.ask_at, entry.double, entry.in_doubt) = (0, now.mono + REFRESH, false, false);
                 match found {
                     Found::One(resolved) => self.found(name, *resolved, now),
                     Found::Expiries(expiries) => self.expiries_found(name, expiries, now),
@@ -287,6 +301,7 @@ impl Engine {
             }
             Err(Unresolved::Refused(code, text)) => {
                 self.tools.counters.notice(code);
+                entry.in_doubt |= !knows_better;
                 // What is not listed any more may have ended since it was last known.
                 let ended = entry
                     .kept
@@ -307,6 +322,13 @@ impl Engine {
                 self.contract_refused(name, NO_DEFINITION, &text, ErrorClass::ContractInvalid, now);
             }
         }
+    }
+
+    /// Whether a refusal of the gateway says that there is no such contract: it does not while the gateway has no link
+    /// to IBKR or to its farm of definitions, nor soon after its login.
+    fn knows_contracts(&self, now: Now) -> bool {
+        let up_for = now.wall.duration_since(self.socket.since);
+        !self.link.is_down() && !self.link.any(FarmKind::Definitions, FarmState::Broken) && up_for >= SESSION_SETTLES
     }
 
     fn found(&mut self, name: &str, resolved: Resolved, now: Now) {
@@ -443,3 +465,7 @@ pub(super) fn warn_of_end(name: &str, resolved: &Resolved, follows: bool, now: N
         (false, _) => {}
     }
 }
+
+#[cfg(test)]
+#[path = "contracts_tests.rs"]
+mod tests;

@@ -48,7 +48,7 @@ impl Bench {
         Self { engine, published, recorder: Some(recorder), _data: data }
     }
 
-    fn notice(&mut self, code: i32, text: &str) {
+    pub fn notice(&mut self, code: i32, text: &str) {
         let notice = Notice {
             request_id: None,
             code,

@@ -40,6 +40,10 @@ const ANNOUNCE: Duration = Duration::from_secs(5);
 const FARM_OK: i32 = 2104;
 const HISTORY_FARM_OK: i32 = 2106;
 const DEFINITIONS_FARM_OK: i32 = 2158;
+/// The link to IBKR is back, and all requests are lost.
+const DATA_LOST: i32 = 1101;
+/// The link to IBKR is back.
+const DATA_MAINTAINED: i32 = 1102;
 const CLIENT_ID_IN_USE: i32 = 326;
 /// "TWS socket port has been reset and this connection is being dropped. Please reconnect on the new port - 4002"
 const PORT_RESET: i32 = 1300;
@@ -295,6 +299,9 @@ impl Engine {
         }
         if matches!(notice.code, FARM_OK | HISTORY_FARM_OK | DEFINITIONS_FARM_OK) {
             self.contracts.values_mut().for_each(|contract| contract.farm_up(now.mono));
+        }
+        if matches!(notice.code, DEFINITIONS_FARM_OK | DATA_LOST | DATA_MAINTAINED) {
+            self.contracts.values_mut().for_each(|contract| contract.definitions_up(now.mono));
         }
         let demand = self.link.apply(notice.code, &notice.message, now.mono);
         let (Demand::ResubscribeAll(outage) | Demand::Verify(outage)) = demand else {
