@@ -271,7 +271,9 @@ async fn run(Case { name, costs, act }: Case, mode: Mode) {
         Mode::Ideal => {
             let verdict = scene.gateway.judge(data.path(), from, to).await;
             assert!(verdict.total.stored > 0 && verdict.complete(), "{name}: {verdict:#?}\n{gaps:#?}");
-            assert!(gaps.iter().all(|gap| gap.state == GapState::Filled), "{name}: {gaps:#?}");
+            // Between two gaps that follow each other nothing may be left to compare.
+            let exact = |gap: &Gap| gap.state == GapState::Filled || gap.agreement.is_none();
+            assert!(gaps.iter().all(exact), "{name}: {gaps:#?}");
         }
         Mode::Realistic => {
             realistic::check(&scene.gateway, data.path(), &gaps, &live, costs == Costs::Ticks, (from, to)).await;
