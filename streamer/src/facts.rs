@@ -17,7 +17,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::{
-    backfill::ledger::Ledger,
+    backfill::{estimate::Backlog, ledger::Ledger},
     clock::{Clock, Now},
     drift::Drift,
     gateway::Gateway,
@@ -299,14 +299,23 @@ pub struct Cooldown {
     pub message: String,
 }
 
-/// The ledger of gaps as it was published.
+/// The ledger of gaps as it was published, and what of it waits for history, if that can be asked now.
 #[derive(Clone, Debug, Default)]
-pub struct Gaps(pub Arc<Ledger>);
+pub struct Gaps(pub Arc<Ledger>, pub Option<Backlog>);
+
+impl Gaps {
+    /// Seconds until all that waits is fetched. `None` when nothing waits, or history cannot be asked now.
+    #[must_use]
+    pub fn eta_seconds(&self, now: Now) -> Option<i64> {
+        let eta = self.1.as_ref()?.eta(now).as_millis().div_ceil(1_000);
+        Some(i64::try_from(eta).unwrap_or(i64::MAX))
+    }
+}
 
 impl PartialEq for Gaps {
     /// A changed ledger is a new one: comparing thousands of gaps each time would cost more than it tells.
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.0, &other.0) && self.1 == other.1
     }
 }
 

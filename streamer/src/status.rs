@@ -9,6 +9,7 @@ use marketstream_crds::{
 };
 
 use crate::{
+    clock::Now,
     facts::{ContractFacts, Facts, Gaps},
     health::silence,
     session::socket::Socket,
@@ -87,7 +88,7 @@ pub fn build(facts: &Facts, identity: &Identity) -> StreamerStatus {
         streams,
         contracts: snapshot.contracts.iter().filter_map(|facts| contract(facts, now.wall)).collect(),
         storage: storage(facts),
-        gaps: Some(gaps(&snapshot.gaps)),
+        gaps: Some(gaps(&snapshot.gaps, now)),
         action: snapshot.action.clone(),
     }
 }
@@ -131,7 +132,7 @@ fn retention(facts: &Facts) -> Option<RetentionStatus> {
     })
 }
 
-fn gaps(gaps: &Gaps) -> GapCounts {
+fn gaps(gaps: &Gaps, now: Now) -> GapCounts {
     let counts = gaps.0.counts();
     // The ledger holds a few thousand at most.
     let count = |count: usize| count as i32;
@@ -140,6 +141,7 @@ fn gaps(gaps: &Gaps) -> GapCounts {
         filled: count(counts.filled),
         approximate: count(counts.approximate),
         unfillable: count(counts.unfillable),
+        eta_seconds: gaps.eta_seconds(now),
     }
 }
 

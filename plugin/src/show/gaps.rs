@@ -3,13 +3,19 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::table::table;
+use super::{table::table, words::age};
 
 /// The gaps as a table, the oldest first.
 pub(crate) fn gaps(ledger: &Value) -> String {
     let rows: Vec<_> = ledger["gaps"].as_array().into_iter().flatten().map(row).collect();
     let text = table(&["STREAM", "FROM", "TO", "CAUSE", "STATE"], &rows);
-    if text.is_empty() { "No gap is on record.\n".to_owned() } else { text }
+    if text.is_empty() { "No gap is on record.\n".to_owned() } else { text + &eta(ledger) }
+}
+
+/// When all that waits is fetched, as far as the streamer can tell.
+fn eta(ledger: &Value) -> String {
+    let eta = ledger["etaSeconds"].as_f64().map(age);
+    eta.map_or_else(String::new, |eta| format!("What waits for IBKR's history is fetched in about {eta}.\n"))
 }
 
 fn row(gap: &Value) -> Vec<String> {

@@ -259,5 +259,8 @@ mnq/last   2026-11-24T13:11:12Z   -    SessionLost   Approximate, 7 ticks added,
                                                      quotes are conflated
 "
     );
+    let waits = json!({"etaSeconds": 7_300, "gaps": ledger["gaps"]});
+    let told = gaps(&waits);
+    assert_eq!(told.strip_prefix(&gaps(&ledger)), Some("What waits for IBKR's history is fetched in about 2h1m.\n"));
     assert_eq!(gaps(&json!({"gaps": []})), "No gap is on record.\n");
 }

@@ -1,5 +1,7 @@
 //! When a historical request may go out. IBKR allows 60 in ten minutes for one login, quotes count twice, and the same
-//! question not twice in 15 seconds (its pacing rules for historical data).
+//! question not twice in 15 seconds (its pacing rules for historical data). It refuses what is too much for it (162, 420),
+//! which may be less: other programs use the same login, and its servers have bad days. So each refusal halves what is
+//! allowed, which then grows again.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -17,12 +19,18 @@ pub const SPACING: Duration = Duration::from_millis(500);
 /// How long nothing is asked after IBKR said that it was too much.
 pub const COOL_DOWN: Duration = Duration::from_secs(600);
 
+/// Thousandths of the allowed requests that come back every ten minutes after IBKR said that it was too much; and the
+/// fewest that are left. So one refusal is forgotten after forty minutes, and any number of them after seventy.
+const STEP: u32 = 125;
+
 /// Requests of the last ten minutes. Moments are milliseconds of the process, negative for those of the one before.
 #[derive(Debug, Default)]
 pub struct Budget {
     /// When, and what it counted.
     spent: VecDeque<(i64, u32)>,
     closed_until: i64,
+    /// Thousandths of what is allowed that were taken off at the last refusal.
+    cut: u32,
     changed: bool,
 }
 
@@ -31,6 +39,8 @@ pub struct Budget {
 pub struct Kept {
     spent: Vec<(i64, u32)>,
     closed_until: i64,
+    #[serde(default)]
+    cut: u32,
 }
 
 /// What a request for ticks of that kind counts.
@@ -59,22 +69,49 @@ impl Budget {
     pub fn restored(kept: &Kept, now: Now) -> Self {
         let (mono, wall) = (ms(now.mono), now.wall.as_millisecond());
         let spent = kept.spent.iter().map(|(at, cost)| (mono + (at - wall).min(0), *cost)).collect();
-        let closed_for = (kept.closed_until - wall).clamp(0, ms(COOL_DOWN));
-        Self { spent, closed_until: mono + closed_for, changed: false }
+        let closed_for = kept.closed_until.saturating_sub(wall).min(ms(COOL_DOWN));
+        let cut = kept.cut.min(1_000 - STEP);
+        Self { spent, closed_until: mono.saturating_add(closed_for), cut, changed: false }
     }
 
     /// What is to be kept, if it changed since this was asked last.
     pub fn take_changes(&mut self, now: Now) -> Option<Kept> {
         let shift = now.wall.as_millisecond() - ms(now.mono);
         let spent = self.spent.iter().map(|(at, cost)| (at + shift, *cost)).collect();
-        std::mem::take(&mut self.changed).then_some(Kept { spent, closed_until: self.closed_until + shift })
+        let closed_until = self.closed_until.saturating_add(shift);
+        std::mem::take(&mut self.changed).then_some(Kept { spent, closed_until, cut: self.cut })
+    }
+
+    /// What is left of so many requests in ten minutes after IBKR's refusals; one at least.
+    #[must_use]
+    pub fn left_of(&self, allowed: u32, now: Duration) -> u32 {
+        let left = u64::from(allowed) * u64::from(1_000 - self.cut_at(now)) / 1_000;
+        u32::try_from(left).unwrap_or(u32::MAX).max(1)
+    }
+
+    fn cut_at(&self, now: Duration) -> u32 {
+        let steps = ms(now).saturating_sub(self.closed_until).max(0) / ms(WINDOW);
+        self.cut.saturating_sub(u32::try_from(steps).unwrap_or(u32::MAX).saturating_mul(STEP))
+    }
+
+    /// How long so many requests, which count so much, take with `allowed` in ten minutes: at once as far as there is
+    /// room, and the rest as those that went out leave the window.
+    #[must_use]
+    pub fn time_for(&self, requests: u64, count: u64, allowed: u32, now: Duration) -> Duration {
+        let allowed = u64::from(self.left_of(allowed, now));
+        let recent = self.spent.iter().filter(|(at, _)| at + ms(WINDOW) > ms(now));
+        let room = allowed.saturating_sub(recent.map(|(_, cost)| u64::from(*cost)).sum());
+        let closed = u64::try_from(self.closed_until.saturating_sub(ms(now))).unwrap_or(0);
+        let spaced = requests.saturating_mul(SPACING.as_millis() as u64);
+        let waited = count.saturating_sub(room).saturating_mul(WINDOW.as_millis() as u64) / allowed;
+        Duration::from_millis(closed.saturating_add(spaced.max(waited)))
     }
 
     /// The first moment, from `now` on, at which a request of that kind may go out, with `allowed` in ten minutes.
     #[must_use]
     pub fn earliest(&self, kind: TickKind, allowed: u32, now: Duration) -> Duration {
         // Even the smallest budget lets one request through.
-        let allowed = allowed.max(cost(kind));
+        let allowed = self.left_of(allowed, now).max(cost(kind));
         let mut earliest = ms(now).max(self.closed_until);
         if let Some((last, _)) = self.spent.back() {
             earliest = earliest.max(last + ms(SPACING));
@@ -101,8 +138,12 @@ impl Budget {
         self.changed = true;
     }
 
-    /// IBKR says that requests came too fast.
+    /// IBKR says that requests came too fast. What went out before it said so counts once.
     pub fn cool_down(&mut self, now: Duration) {
+        if self.closed_until <= ms(now) {
+            let left = (1_000 - self.cut_at(now)) / 2;
+            self.cut = 1_000 - left.max(STEP);
+        }
         self.closed_until = ms(now + COOL_DOWN);
         self.changed = true;
     }
@@ -139,6 +180,61 @@ mod tests {
         assert_eq!(budget.earliest(TickKind::Last, 50, S), S + SPACING);
         budget.cool_down(S * 2);
         assert_eq!(budget.earliest(TickKind::Last, 50, S * 3), S * 2 + COOL_DOWN);
+    }
+
+    #[test]
+    fn each_refusal_halves_what_is_allowed_and_it_grows_again() {
+        let mut budget = Budget::default();
+        let left = |budget: &Budget, at: u32| budget.left_of(48, S * at);
+        assert_eq!(left(&budget, 0), 48);
+        budget.cool_down(S * 1_000);
+        // Another request had gone out before.
+        budget.cool_down(S * 1_001);
+        let open = 1_601;
+        let grown = [0, 599, 600, 1_200, 2_400, 9_000].map(|since| left(&budget, open + since));
+        assert_eq!(grown, [24, 24, 30, 36, 48, 48]);
+        for refusals in 1..20 {
+            budget.cool_down(S * 10_000 + COOL_DOWN * refusals);
+        }
+        let at = S * 10_000 + COOL_DOWN * 20;
+        assert_eq!((budget.left_of(48, at), budget.left_of(1, at)), (6, 1));
+        // What is left is all that goes out.
+        for _ in 0..6 {
+            budget.spend(TickKind::Last, at);
+        }
+        assert_eq!(budget.earliest(TickKind::Last, 48, at), at + WINDOW);
+    }
+
+    #[test]
+    fn a_cut_outlives_the_process_and_grows_meanwhile() {
+        let at = |mono: u32, wall: i64| Now { mono: S * mono, wall: jiff::Timestamp::from_second(wall).unwrap() };
+        let mut budget = Budget::default();
+        budget.cool_down(S * 100);
+        let kept = budget.take_changes(at(100, 10_000)).unwrap();
+        let left = |wall: i64| Budget::restored(&kept, at(5, wall)).left_of(48, S * 5);
+        // Closed until 10,600; a calendar that was set back makes it no longer.
+        assert_eq!([10_300, 11_199, 11_200, 13_000, 0].map(left), [24, 24, 30, 48, 24]);
+        let closed = Budget::restored(&kept, at(5, 0)).earliest(TickKind::Last, 48, S * 5);
+        assert_eq!(closed, S * 605);
+        let never = Budget::restored(&Kept::default(), at(5, 10_000));
+        assert_eq!((never.left_of(48, S * 5), never.earliest(TickKind::Last, 48, S * 5)), (48, S * 5));
+    }
+
+    #[test]
+    fn the_time_for_requests_is_that_of_the_window() {
+        let mut budget = Budget::default();
+        let time = |budget: &Budget, requests, count| budget.time_for(requests, count, 40, S * 2_000).as_secs();
+        assert_eq!(
+            [(0, 0), (10, 10), (20, 40), (20, 80), (80, 80)].map(|(requests, count)| time(&budget, requests, count)),
+            [0, 5, 10, 600, 600]
+        );
+        // Half of the window is used, by requests of now.
+        for _ in 0..10 {
+            budget.spend(TickKind::BidAsk, S * 2_000);
+        }
+        assert_eq!([time(&budget, 20, 20), time(&budget, 20, 40)], [10, 300]);
+        budget.cool_down(S * 2_000);
+        assert_eq!(time(&budget, 20, 20), 600 + 600, "and half of it is left after the cool-down");
     }
 
     #[test]

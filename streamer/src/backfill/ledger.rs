@@ -119,6 +119,9 @@ pub struct Gap {
     /// When the first of them failed since history was stored last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing_ms: Option<i64>,
+    /// Answers of history so far.
+    #[serde(default)]
+    pub answers: u32,
     /// Ticks that were added.
     pub added: u64,
     /// Agreement of history with the seconds beside the gap, 0 to 1.
@@ -133,7 +136,7 @@ pub struct Gap {
 impl Gap {
     /// When it is to be asked for, milliseconds since 1970: `lag_ms` after its end, since history lags, and after each
     /// failure twice as long as before.
-    fn ripe_ms(&self, lag_ms: i64) -> Option<i64> {
+    pub(super) fn ripe_ms(&self, lag_ms: i64) -> Option<i64> {
         let after = self.failed_ms.or(self.closed_ms).filter(|_| self.state == GapState::Pending)?;
         Some(after + (lag_ms << self.attempts.saturating_add(self.postponed).min(MAX_DOUBLINGS)))
     }
@@ -375,7 +378,7 @@ impl Ledger {
         let id = self.next_id;
         let contract = contract.to_owned();
         let (attempts, postponed, failed_ms, failing_ms) = (0, 0, None, None);
-        let (added, agreement, progress, reason) = (0, None, None, None);
+        let (answers, added, agreement, progress, reason) = (0, 0, None, None, None);
         let gap = Gap {
             id,
             contract,
@@ -389,6 +392,7 @@ impl Ledger {
             postponed,
             failed_ms,
             failing_ms,
+            answers,
             added,
             agreement,
             progress,
@@ -464,6 +468,7 @@ impl Ledger {
             }
             Outcome::Partly { added, progress } => {
                 gap.added += added;
+                gap.answers = gap.answers.saturating_add(1);
                 // Only failures without progress count, and wait for longer each time.
                 if progress.newest > gap.progress.and_then(|before| before.newest) {
                     (gap.attempts, gap.postponed, gap.reason) = (0, 0, None);
@@ -473,6 +478,7 @@ impl Ledger {
             }
             Outcome::Fetched { added, agreement } => {
                 gap.added += added;
+                gap.answers = gap.answers.saturating_add(1);
                 gap.progress = None;
                 gap.agreement = agreement;
                 let exact = agreement.is_some_and(|agreement| agreement >= 1.0) && gap.stream.kind != TickKind::AllLast;

@@ -19,6 +19,7 @@ use super::{Engine, Event, contracts::ContractEntry};
 use crate::{
     backfill::{
         budget::{Budget, cost, shares},
+        estimate::{Backlog, work},
         ledger::{Due, Gap, GapCause, GapState, Ledger, Outcome, Recorded, Unwritten},
         store::Files,
         work::{Ibkr, fill, locked, refuse},
@@ -30,6 +31,9 @@ use crate::{
     recorder::Trouble,
     seal::damage::Damage,
 };
+
+/// How often what waits for history is counted: thousands of gaps may wait, and the status has it every 15 s.
+const COUNTED_EVERY: Duration = Duration::from_secs(1);
 
 /// A person's wish for history.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +81,10 @@ pub struct Book {
     keeping: Option<JoinHandle<()>>,
     filling: Option<AbortOnDropHandle<()>>,
     budget: Arc<Mutex<Budget>>,
+    /// What waits for history, if that can be asked now.
+    backlog: Option<Backlog>,
+    /// When that is to be counted again, on the monotonic clock.
+    count_at: Duration,
 }
 
 /// The recorded stream of a stream whose contract is known.
@@ -94,12 +102,13 @@ impl Book {
         ledger.lose_unwritten();
         let ledger = Arc::new(ledger);
         let budget = Arc::new(Mutex::new(Budget::restored(&files.budget(), now)));
-        Self { files, ledger, dirty, keeping: None, filling: None, budget }
+        let (keeping, filling, backlog, count_at) = (None, None, None, Duration::ZERO);
+        Self { files, ledger, dirty, keeping, filling, budget, backlog, count_at }
     }
 
     /// What is published of it.
     pub fn published(&self) -> Gaps {
-        Gaps(self.ledger.clone())
+        Gaps(self.ledger.clone(), self.backlog.clone())
     }
 
     fn change<R>(&mut self, change: impl FnOnce(&mut Ledger) -> R) -> R {
@@ -180,6 +189,7 @@ impl Engine {
     /// anew, so that a long gap holds up no newer one.
     pub(super) fn fill_if_due(&mut self, now: Now) -> Option<Duration> {
         let client = self.client().cloned().filter(|_| !self.history_pauses(now));
+        self.count_backlog(client.is_some(), now);
         let (gap, chosen) = match self.choose(client.is_some(), now)? {
             Turn::Now(gap, chosen) => (gap, chosen),
             Turn::At(due) => return due,
@@ -204,6 +214,27 @@ impl Engine {
         None
     }
 
+    /// Counts what waits for history, now and then; `asks` as in [`Self::choose`].
+    fn count_backlog(&mut self, asks: bool, now: Now) {
+        let enabled = self.spec.as_ref().is_some_and(|spec| spec.backfill.enabled);
+        if !asks || !enabled {
+            (self.gaps.backlog, self.gaps.count_at) = (None, now.mono);
+        } else if now.mono >= self.gaps.count_at {
+            let (oldest, lag_ms) = (self.oldest_ms(now), self.tools.backfill_lag.as_millis() as i64);
+            let askable = |gap: &Gap| matches!(self.fate(gap, oldest), Fate::Asked(_));
+            let (allowed, budget) = (self.allowed_of_backfill(), self.gaps.budget());
+            let work = work(self.gaps.ledger.gaps(), lag_ms, askable);
+            self.gaps.backlog = work.map(|work| Backlog { work, allowed, budget });
+            self.gaps.count_at = now.mono + COUNTED_EVERY;
+        }
+    }
+
+    /// What ended earlier is too old, milliseconds since 1970.
+    fn oldest_ms(&self, now: Now) -> i64 {
+        let max_age = self.spec.as_ref().map_or(Duration::ZERO, |spec| spec.backfill.max_age.get());
+        now.wall.as_millisecond().saturating_sub(max_age.as_millis() as i64)
+    }
+
     /// Requests in ten minutes that are backfill's.
     fn allowed_of_backfill(&self) -> u32 {
         let requests = self.spec.as_ref().map_or(0, |spec| spec.backfill.requests_per_10_minutes);
@@ -218,7 +249,7 @@ impl Engine {
             return None;
         }
         let (now_ms, lag_ms) = (now.wall.as_millisecond(), self.tools.backfill_lag.as_millis() as i64);
-        let oldest = now_ms.saturating_sub(backfill.max_age.get().as_millis() as i64);
+        let oldest = self.oldest_ms(now);
         let allowed = self.allowed_of_backfill();
         // Whoever waits for the budget with a gap in hand would not see a newer one, nor that the link is lost.
         let earliest = |kind| {

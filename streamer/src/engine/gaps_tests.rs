@@ -177,3 +177,25 @@ async fn what_history_says_of_another_session_holds_the_streams_unless_they_flow
         }
     }
 }
+
+#[tokio::test]
+async fn what_waits_for_history_is_told_while_it_can_be_asked() {
+    let mut bench = Bench::new();
+    known(&mut bench, "a", 1);
+    let now = bench.engine.now();
+    let eta = |bench: &mut Bench, asks: bool, after: u64| {
+        let now = Now { mono: now.mono + Duration::from_secs(after), ..now };
+        bench.engine.count_backlog(asks, now);
+        bench.engine.gaps.published().eta_seconds(now)
+    };
+    assert_eq!(eta(&mut bench, true, 0), None);
+    // 1,021 seconds, at one tick a second as long as nothing is known.
+    gap(&mut bench, "a", 1, 5);
+    gap(&mut bench, "b", 2, 5);
+    assert_eq!(eta(&mut bench, true, 2), Some(1), "the contract of the other is not known");
+    assert_eq!(eta(&mut bench, false, 4), None);
+    locked(&bench.engine.gaps.budget).cool_down(now.mono);
+    assert_eq!(eta(&mut bench, true, 6), Some(600 - 6 + 1));
+    change(&mut bench, |spec| spec.backfill.enabled = false);
+    assert_eq!(eta(&mut bench, true, 8), None);
+}

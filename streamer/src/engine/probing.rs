@@ -54,7 +54,10 @@ impl Engine {
         let (contract, kind) = (known.contract.clone(), stored_kind(key.tick));
         let shared = self.gaps.budget();
         // The distance of requests and IBKR's displeasure are everybody's.
-        let earliest = locked(&shared).earliest(kind, u32::MAX, now.mono);
+        let (earliest, allowed) = {
+            let budget = locked(&shared);
+            (budget.earliest(kind, u32::MAX, now.mono), budget.left_of(allowed, now.mono))
+        };
         if self.probing.budget.earliest(kind, allowed, now.mono).max(earliest) > now.mono {
             return;
         }

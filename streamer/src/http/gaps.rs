@@ -10,11 +10,15 @@ use crate::{backfill::ledger::Gap, engine::Request, facts::Facts};
 /// Longest range of one request, seconds: a week.
 const MAX_RANGE_S: i64 = 7 * 24 * 3600;
 
-/// The gaps, the oldest first.
+/// The gaps, the oldest first, and in how many seconds those that wait for history are fetched.
 pub fn list(facts: &Facts) -> Value {
-    let ledger = facts.session.borrow().gaps.0.clone();
-    let gaps: &[Gap] = ledger.gaps();
-    json!({"counts": ledger.counts(), "gaps": gaps})
+    let published = facts.session.borrow().gaps.clone();
+    let gaps: &[Gap] = published.0.gaps();
+    let mut list = json!({"counts": published.0.counts(), "gaps": gaps});
+    if let Some(eta) = published.eta_seconds(facts.clock.now()) {
+        list["etaSeconds"] = json!(eta);
+    }
+    list
 }
 
 /// Reads a request. `now_s` is the present, in seconds since 1970.

@@ -106,6 +106,9 @@ impl StreamerStatus {
         if let Some(pacing) = &mut report.pacing {
             pacing.remaining_seconds = 0.0;
         }
+        if let Some(gaps) = &mut report.gaps {
+            gaps.eta_seconds = None;
+        }
         report
     }
 }

@@ -51,6 +51,7 @@ pub struct SealingStatus {
 
 /// Gaps in the recording.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct GapCounts {
     /// Not filled yet.
     pub open: i32,
@@ -60,4 +61,8 @@ pub struct GapCounts {
     pub approximate: i32,
     /// Not to be had; the reason stands in the list.
     pub unfillable: i32,
+    /// Seconds until all that waits for IBKR's history is fetched, as far as what is missing and the allowed requests
+    /// tell. Absent when nothing waits, or history cannot be asked now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eta_seconds: Option<i64>,
 }
