@@ -47,7 +47,13 @@ impl Policy<'_> {
         if self.now < end + SETTLE {
             return false;
         }
-        self.now >= end + self.patience || !self.gaps.iter().any(|gap| gap.waits_for(start, end))
+        self.now >= end + self.patience || !self.waits(start)
+    }
+
+    /// Whether history may still add to an hour, or tell how far what it gave can be trusted.
+    #[must_use]
+    pub fn waits(&self, start: i64) -> bool {
+        self.gaps.iter().any(|gap| gap.waits_for(start, start + SECONDS_PER_HOUR))
     }
 }
 
@@ -108,7 +114,7 @@ fn enter(second: i64, stream: Recorded, policy: &Policy<'_>, records: &mut Vec<D
 
 fn plan_day(record: &DayRecord, hours: &[Hour], policy: &Policy<'_>, plan: &mut Plan) {
     let is_sealed = |hour: &Hour| {
-        record.hours.get(&hour.start).is_some_and(|sealed| (sealed.live, sealed.backfill) == (hour.live, hour.backfill))
+        record.hours.get(&hour.start).is_some_and(|sealed| sealed.is_current(hour, policy.waits(hour.start)))
     };
     let is_over = |hour: &&Hour| policy.now >= hour.start + SECONDS_PER_HOUR + SETTLE;
     let (due, waiting): (Vec<Hour>, Vec<Hour>) =

@@ -62,6 +62,17 @@ pub struct SealedHour {
     pub fetched: u64,
     /// How often it was sealed.
     pub rev: u32,
+    /// A gap with ticks that were fetched for it was not settled yet: how far they can be trusted may have changed since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsettled: bool,
+}
+
+impl SealedHour {
+    /// Whether it is sealed as its recordings are now. `waits` says whether a gap of the hour is not settled.
+    #[must_use]
+    pub fn is_current(&self, hour: &Hour, waits: bool) -> bool {
+        (self.live, self.backfill) == (hour.live, hour.backfill) && (waits || !self.unsettled)
+    }
 }
 
 /// A sealed file.

@@ -131,9 +131,12 @@ impl Place<'_> {
     ) -> io::Result<SealedHour> {
         let (hour, mut ticks) = self.open(record.stream, hour)?;
         let known = record.hours.get(&hour.start);
-        let unchanged = known.filter(|known| (known.live, known.backfill) == (hour.live, hour.backfill));
+        let waits = policy.waits(hour.start);
+        let unchanged = known.filter(|known| known.is_current(&hour, waits));
         let rev = unchanged.map_or_else(|| known.map_or(1, |known| known.rev + 1), |known| known.rev);
-        let mut sealed = SealedHour { live: hour.live, backfill: hour.backfill, rev, ..SealedHour::default() };
+        let unsettled = waits && hour.backfill > 0;
+        let Hour { live, backfill, .. } = hour;
+        let mut sealed = SealedHour { live, backfill, rev, unsettled, ..SealedHour::default() };
         let fills = Fills::of(policy.gaps, record.stream, &(hour.start..=hour.start + SECONDS_PER_HOUR));
         while let Some((part, tick)) = ticks.next_tick()? {
             if !(record.from..record.to).contains(&crate::backfill::merge::second(&tick)) {
