@@ -16,6 +16,8 @@ pub mod types {
     pub const STORAGE_READY: &str = "StorageReady";
     /// At least one contract's session is open.
     pub const MARKET_OPEN: &str = "MarketOpen";
+    /// No gap waits for IBKR's history.
+    pub const BACKFILLED: &str = "Backfilled";
     /// Level 4 is reached: recovery did not help. Present only when True.
     pub const CRITICAL: &str = "Critical";
     /// The gateway waits for a person to log in. Present only when True.
@@ -67,6 +69,10 @@ pub mod reasons {
     pub const STREAMS_SILENT: &str = "StreamsSilent";
     /// The volume refuses writes.
     pub const WRITE_FAILED: &str = "WriteFailed";
+    /// Not backfilled: history was not asked for all that was lost, or has not answered yet.
+    pub const GAPS_WAIT: &str = "GapsWait";
+    /// Backfilled as far as it goes: IBKR's history does not have all that was lost.
+    pub const UNFILLABLE: &str = "Unfillable";
     /// ContractExpiring: a contract ends, and the manifest names nothing that follows.
     pub const NOTHING_FOLLOWS: &str = "NothingFollows";
     /// ContractExpiring: a contract ends and rolls by a rule that does not tell ahead when.

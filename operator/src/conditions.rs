@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use marketstream_crds::{
-    Cause, Contract, Health, Incident, MarketStream, SocketState, StreamState, StreamStatus, StreamerStatus,
+    Cause, Contract, GapCounts, Health, Incident, MarketStream, SocketState, StreamState, StreamStatus, StreamerStatus,
     conditions::{reasons, types},
 };
 use marketstream_recovery::{
@@ -37,7 +37,11 @@ pub struct Facts<'a> {
 #[must_use]
 pub fn conditions(facts: &Facts<'_>, now: Timestamp) -> Vec<Condition> {
     let mut list = vec![ready(facts), reconciling(facts), stalled(facts), connected(facts), data_flowing(facts)];
-    list.extend([storage_ready(facts), market_open(facts)]);
+    list.extend([
+        storage_ready(facts),
+        market_open(facts),
+        backfilled(facts.streamer.and_then(|streamer| streamer.gaps.as_ref())),
+    ]);
     list.extend(people(facts));
     list.extend([critical(facts), suspended(facts), update_pending(facts), expiring(facts)].into_iter().flatten());
     list.into_iter().map(|draft| draft.finish(facts.ms, now)).collect()
@@ -210,6 +214,18 @@ fn market_open(facts: &Facts<'_>) -> Draft {
     }
 }
 
+fn backfilled(gaps: Option<&GapCounts>) -> Draft {
+    let Some(gaps) = gaps else { return unknown(types::BACKFILLED) };
+    let draft = |status, reason, message| Draft::new(types::BACKFILLED, status, reason, message);
+    match (gaps.open, gaps.unfillable) {
+        (0, 0) => draft(true, reasons::AS_EXPECTED, "nothing that was lost waits for IBKR's history".to_owned()),
+        (0, lost) => {
+            draft(true, reasons::UNFILLABLE, format!("{lost} of the gaps cannot be had; the list of gaps says why"))
+        }
+        (open, _) => draft(false, reasons::GAPS_WAIT, format!("{open} gaps are to be filled from IBKR's history")),
+    }
+}
+
 fn critical(facts: &Facts<'_>) -> Option<Draft> {
     let incident = facts.decision?.incidents.iter().find(|incident| incident.level >= 4)?;
     Some(Draft::new(types::CRITICAL, true, incident.cause.as_str(), critical_message(facts, incident)))
@@ -347,5 +363,22 @@ impl Draft {
             observed_generation: ms.metadata.generation,
             last_transition_time: since.unwrap_or(Time(now)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backfilled_is_false_while_a_gap_waits_and_says_what_cannot_be_had() {
+        let told = |open, unfillable| {
+            let draft = backfilled(Some(&GapCounts { open, unfillable, ..GapCounts::default() }));
+            (draft.status, draft.reason)
+        };
+        assert_eq!(told(0, 0), ("True", "AsExpected"));
+        assert_eq!(told(2, 1), ("False", "GapsWait"));
+        assert_eq!(told(0, 1), ("True", "Unfillable"));
+        assert_eq!(backfilled(None).status, "Unknown");
     }
 }

@@ -33,7 +33,7 @@ async fn a_pod_that_cannot_report_goes_on_recording_and_is_never_rolled() -> Res
         ensure!(ms.status().is_some_and(|status| status.health == Some(Health::Unknown)), "{:#?}", ms.status);
         let unready = ms.lacks(types::READY, "NotReporting").is_some_and(|text| text.contains("has not reported"));
         ensure!(unready, "{:#?}", ms.condition(types::READY));
-        for type_ in [types::CONNECTED, types::DATA_FLOWING, types::STORAGE_READY] {
+        for type_ in [types::CONNECTED, types::DATA_FLOWING, types::STORAGE_READY, types::BACKFILLED] {
             let condition = ms.condition(type_).with_context(|| format!("there is no {type_}"))?;
             ensure!(condition.status == "Unknown" && condition.reason == "NotReporting", "{condition:#?}");
         }

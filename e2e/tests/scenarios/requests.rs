@@ -1,7 +1,11 @@
 //! What a person asks for, with `kubectl marketstream`.
 
 use anyhow::{Context, Result, ensure};
-use marketstream_crds::{ActionKind, ActionState, MarketStream, names};
+use marketstream_crds::{
+    ActionKind, ActionState, MarketStream,
+    conditions::{reasons, types},
+    names,
+};
 use marketstream_e2e::{
     expect,
     plugin::Plugin,
@@ -104,6 +108,9 @@ async fn one_stream_is_subscribed_again_on_request_and_the_others_are_left_alone
         ensure!(plugin.json(&["gaps", "feed"]).await?["gaps"].is_array());
         ensure!(plugin.json(&["health", "feed"]).await?.is_object());
         ensure!(plugin.run(&["status", "feed", "--check"]).await?.code == 0);
+        // History lags by a minute: until then it cannot have been asked.
+        let waits = |ms: &MarketStream| ms.lacks(types::BACKFILLED, reasons::GAPS_WAIT).is_some();
+        feed.until("gaps that wait for history", LEDGER.as_secs(), waits).await?;
 
         // A gateway that refuses is an answer, not an error.
         ensure!(plugin.run(&["test-connection", "feed"]).await?.code == 0);

@@ -118,9 +118,11 @@ fn told(status: &MarketStreamStatus) -> Vec<String> {
 
 /// The conditions that are not as in good times.
 fn unusual(status: &MarketStreamStatus) -> impl Iterator<Item = Unusual<'_>> {
-    use marketstream_crds::conditions::types::{CONNECTED, DATA_FLOWING, MARKET_OPEN, READY, STORAGE_READY};
+    use marketstream_crds::conditions::types::{
+        BACKFILLED, CONNECTED, DATA_FLOWING, MARKET_OPEN, READY, STORAGE_READY,
+    };
     // MarketOpen is no fault either way; the others are good news when they are True.
-    let good = [READY, CONNECTED, DATA_FLOWING, STORAGE_READY];
+    let good = [READY, CONNECTED, DATA_FLOWING, STORAGE_READY, BACKFILLED];
     let worth = move |type_: &str, status: &str| match type_ {
         MARKET_OPEN => false,
         type_ if good.contains(&type_) => status != "True",
