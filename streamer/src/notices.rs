@@ -85,7 +85,10 @@ impl Link {
         let same = before.filter(|farm| usable(farm.state) == usable(state));
         let since = same.map_or(now, |farm| farm.since);
         let known = before.and_then(|farm| farm.lost);
-        let lost = known.or((!usable(state)).then_some(now)).filter(|_| state != FarmState::Ok);
+        // One that is connected for the first time, or on demand, had nothing to lose.
+        let was_ok = before.is_some_and(|farm| farm.state == FarmState::Ok);
+        let goes = state == FarmState::Broken || state == FarmState::Connecting && was_ok;
+        let lost = known.or(goes.then_some(now)).filter(|_| state != FarmState::Ok);
         self.farms.insert(name.to_owned(), Farm { kind, state, since, lost });
         // No tick comes from the others.
         let back = known.filter(|_| kind == FarmKind::MarketData && state == FarmState::Ok);
@@ -260,7 +263,11 @@ mod tests {
             ("usopt", MarketData, FarmState::Ok, 8.0),
         ];
         assert_eq!(farms, expected);
-        // Those of market data.
-        assert_eq!(link.lost(), [T(4), T(2)]);
+        // Those of market data that were there before.
+        assert_eq!(link.lost(), [T(2)]);
+        let ok = "Market data farm connection is OK:eufarm";
+        assert_eq!(link.apply(2104, ok, T(21)), Demand::None);
+        link.apply(2119, "Market data farm is connecting:eufarm", T(22));
+        assert_eq!(link.apply(2104, ok, T(23)), Demand::Verify(outage(22, 23)));
     }
 }
