@@ -385,6 +385,9 @@ impl Counters {
 
     /// Counts a notice or an error by its code.
     pub fn notice(&self, code: i32) {
+        if code == ibapi::SUBSCRIPTION_LAG_CODE {
+            self.lagged.fetch_add(1, Ordering::Relaxed);
+        }
         let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
         let counted = notices.len() < MAX_NOTICE_CODES || notices.contains_key(&code);
         *notices.entry(if counted { code } else { OTHER_CODES }).or_default() += 1;
@@ -488,6 +491,13 @@ pub struct Facts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dropped_frames_are_counted_on_whatever_subscription() {
+        let counters = Counters::default();
+        [-6, 10167, -6].into_iter().for_each(|code| counters.notice(code));
+        assert_eq!((counters.lagged.load(Ordering::Relaxed), counters.notices()), (2, vec![(-6, 2), (10167, 1)]));
+    }
 
     #[test]
     fn any_number_of_codes_is_counted_and_few_of_them_alone() {

@@ -129,6 +129,11 @@ async fn delayed_data_are_named_and_not_recorded() {
         |status: &StreamerStatus| state(status, "sim1/Last") == StreamState::Rejected && status.streams[0].delayed;
     let status = streamer.until("delayed data", rejected).await;
     assert_eq!(status.streams[0].error.as_ref().unwrap().code, 10167);
+    until("each notice is counted once", async || {
+        let sent = gateway.requests("error").await.iter().filter(|line| line["code"] == 10167).count() as u64;
+        sent > 0 && streamer.facts().counters.notices().contains(&(10167, sent))
+    })
+    .await;
     assert_eq!((status.flowing, status.last_tick_time), (0, None));
     gateway.end_faults().await;
     let started = now_s();

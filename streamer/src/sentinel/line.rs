@@ -125,11 +125,12 @@ impl Task {
                     }
                 }
                 Some(Ok(SubscriptionItem::Notice(notice))) => {
-                    self.counters.notice(notice.code);
                     tracing::info!(contract = self.name, code = notice.code, "market data: {}", notice.message);
                     if notice.code == DELAYED {
                         return End::Refused(DELAYED, notice.message);
                     }
+                    // What ends the line the engine counts.
+                    self.counters.notice(notice.code);
                 }
                 Some(Err(error)) => return end_of(&error),
                 None => return End::Broken("the line ended without a reason".to_owned()),

@@ -7,7 +7,7 @@ use std::{
 
 use futures::{Stream, StreamExt};
 use ibapi::{
-    Client, Error,
+    Client, Error, SUBSCRIPTION_LAG_CODE,
     contracts::Contract,
     market_data::{
         IgnoreSize,
@@ -32,9 +32,6 @@ use crate::{
         quarantine::Quarantine,
     },
 };
-
-/// The library's code for frames it dropped because this consumer was late.
-const LAG: i32 = ibapi::SUBSCRIPTION_LAG_CODE;
 
 /// How a subscription ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,17 +127,17 @@ impl Task {
                     }
                 }
                 Ok(SubscriptionItem::Notice(notice)) => {
-                    self.counters.notice(notice.code);
-                    if notice.code == LAG {
-                        self.counters.lagged.fetch_add(1, Ordering::Relaxed);
-                        let behind = self.pulse.last_second();
-                        let _ = self.events.send(Event::Lagged { key: self.key.clone(), behind }).await;
-                    }
                     tracing::info!(stream = %self.key, code = notice.code, "{}", notice.message);
                     // Delayed ticks are not those that were asked for: none is recorded, history has them.
                     if notice.code == DELAYED {
                         self.pulse.delayed(true);
                         return End::Refused(notice.code, notice.message);
+                    }
+                    // What ends the subscription the engine counts.
+                    self.counters.notice(notice.code);
+                    if notice.code == SUBSCRIPTION_LAG_CODE {
+                        let behind = self.pulse.last_second();
+                        let _ = self.events.send(Event::Lagged { key: self.key.clone(), behind }).await;
                     }
                 }
                 Err(error) => return end_of(&error),
