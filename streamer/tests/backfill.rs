@@ -160,10 +160,15 @@ async fn what_ibkr_refuses_for_good_is_unfillable_with_its_words() {
         (162, "Historical Market Data Service error message:No market data permissions for PAXOS CRYPTO"),
         (200, "No security definition has been found for the request"),
     ] {
-        let (_gateway, streamer, _data, gap) = with_refused_history(code, text, "24h").await;
+        let (gateway, streamer, _data, gap) = with_refused_history(code, text, "24h").await;
         assert_eq!(gap.state, GapState::Unfillable);
         let reason = gap.reason.unwrap();
         assert!(reason.contains(text) && reason.contains(&format!("error {code}")), "{reason}");
+        until("the metrics count it", async || {
+            let sent = gateway.requests("error").await.iter().filter(|line| line["code"] == code).count() as u64;
+            sent > 0 && streamer.facts().counters.notices().contains(&(code, sent))
+        })
+        .await;
         let counted = |status: &StreamerStatus| status.gaps.is_some_and(|gaps| gaps.unfillable == 1 && gaps.open == 0);
         streamer.until("the status counts it", counted).await;
         streamer.stop().await;

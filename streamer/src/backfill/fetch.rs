@@ -16,6 +16,8 @@ use jiff::Timestamp;
 use marketstream_proto::{TickKind, TickMessage, layout::MICROS_PER_SECOND};
 use marketstream_recovery::codes::{ErrorClass, classify};
 
+use crate::facts::Counters;
+
 /// Ticks that are asked for; the last second is always whole, so more may come.
 const TICKS: i32 = 1_000;
 
@@ -51,10 +53,11 @@ pub async fn ticks(
     contract: &Contract,
     kind: TickKind,
     from: i64,
+    counters: &Counters,
 ) -> Result<Vec<TickMessage>, FetchError> {
     let Ok(start) = ibapi_time(from) else { return Ok(Vec::new()) };
     let builder = client.historical_ticks(contract, TICKS).starting(start).trading_hours(TradingHours::Extended);
-    ask(builder, kind, contract.contract_id).await
+    ask(builder, kind, contract.contract_id, counters).await
 }
 
 /// IBKR's second of the newest tick before that one, outside regular hours too. `None` when there is none.
@@ -66,10 +69,11 @@ pub async fn newest(
     contract: &Contract,
     kind: TickKind,
     before: i64,
+    counters: &Counters,
 ) -> Result<Option<i64>, FetchError> {
     let Ok(end) = ibapi_time(before) else { return Ok(None) };
     let builder = client.historical_ticks(contract, 1).ending(end).trading_hours(TradingHours::Extended);
-    let ticks = ask(builder, kind, contract.contract_id).await?;
+    let ticks = ask(builder, kind, contract.contract_id, counters).await?;
     Ok(ticks.iter().map(|tick| tick.ts.div_euclid(MICROS_PER_SECOND)).max())
 }
 
@@ -77,6 +81,7 @@ async fn ask(
     builder: HistoricalTicksBuilder<'_, Client>,
     kind: TickKind,
     con_id: i32,
+    counters: &Counters,
 ) -> Result<Vec<TickMessage>, FetchError> {
     let answer = async {
         match kind {
@@ -92,7 +97,10 @@ async fn ask(
     match tokio::time::timeout(BOUND, answer).await {
         Err(_) => Err(FetchError::NoAnswer),
         Ok(Ok(ticks)) => Ok(ticks),
-        Ok(Err(Error::Notice(notice))) => refused(notice.code, &notice.message),
+        Ok(Err(Error::Notice(notice))) => {
+            counters.notice(notice.code);
+            refused(notice.code, &notice.message)
+        }
         Ok(Err(error)) => {
             tracing::debug!(%error, "history");
             Err(FetchError::NoAnswer)

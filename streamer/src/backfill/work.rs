@@ -24,7 +24,7 @@ use super::{
     pages::{Step, answered},
     store::Files,
 };
-use crate::clock::Clock;
+use crate::{clock::Clock, facts::Counters};
 
 /// Known-good seconds on each side of a gap that are fetched too, to see how far history can be trusted.
 pub const MARGIN: i64 = 10;
@@ -54,6 +54,8 @@ pub struct Ibkr {
     pub allowed: u32,
     /// The clock of the budget.
     pub clock: Clock,
+    /// Counts.
+    pub counters: Arc<Counters>,
 }
 
 /// The login's budget.
@@ -80,7 +82,7 @@ pub async fn turn(budget: &Mutex<Budget>, kind: TickKind, allowed: u32, clock: C
 impl History for Ibkr {
     async fn ticks(&mut self, stream: Recorded, from: i64) -> Result<Vec<TickMessage>, FetchError> {
         turn(&self.budget, stream.kind, self.allowed, self.clock).await;
-        let answer = fetch::ticks(&self.client, &self.contract, stream.kind, from).await;
+        let answer = fetch::ticks(&self.client, &self.contract, stream.kind, from, &self.counters).await;
         if let Err(FetchError::Pacing(_)) = &answer {
             locked(&self.budget).cool_down(self.clock.mono());
         }

@@ -197,13 +197,13 @@ impl Engine {
         let allowed = self.allowed_of_backfill();
         let (files, events) = (self.gaps.files.clone(), self.events.clone());
         let beside = self.gaps.ledger.beside(&gap);
-        let (budget, clock) = (self.gaps.budget.clone(), self.tools.clock);
+        let (budget, clock, counters) = (self.gaps.budget.clone(), self.tools.clock, self.tools.counters.clone());
         self.gaps.filling = Some(AbortOnDropHandle::new(tokio::spawn(async move {
             let mut gap = gap;
             let outcome = match (chosen, client) {
                 (Chosen::Refused(reason), _) => refuse(&mut gap, reason, &files).await,
                 (Chosen::Asked(contract, hours), Some(client)) => {
-                    let mut history = Ibkr { client, contract: *contract, budget, allowed, clock };
+                    let mut history = Ibkr { client, contract: *contract, budget, allowed, clock, counters };
                     fill(&mut gap, &mut history, hours.as_ref(), &beside, &files).await
                 }
                 (Chosen::Asked(..), None) => return,

@@ -64,9 +64,9 @@ impl Engine {
         self.probing.budget.spend(kind, now.mono);
         self.probing.probes.ask(&candidate, now.mono);
         tracing::debug!(stream = %key, "asking history whether it is quiet");
-        let (events, clock) = (self.events.clone(), self.tools.clock);
+        let (events, clock, counters) = (self.events.clone(), self.tools.clock, self.tools.counters.clone());
         self.probing.under_way = Some(AbortOnDropHandle::new(tokio::spawn(async move {
-            let outcome = fetch::newest(&client, &contract, kind, now.wall.as_second() + AHEAD_S).await;
+            let outcome = fetch::newest(&client, &contract, kind, now.wall.as_second() + AHEAD_S, &counters).await;
             if let Err(FetchError::Pacing(_)) = &outcome {
                 locked(&shared).cool_down(clock.mono());
             }
@@ -90,7 +90,6 @@ impl Engine {
     /// History says that another session of this user has the data. While they flow here they are ours, whatever it says:
     /// a canary would only cut streams off, and none of them would end a hold.
     pub(super) fn history_competes(&mut self, code: i32, text: &str, now: Now) {
-        self.tools.counters.notice(code);
         let flows = |stream: &StreamEntry| stream.is_running() && stream.verdict.state == StreamState::Flowing;
         if self.streams.values().any(flows) {
             tracing::warn!(code, "history is refused, and data flow: {text}");

@@ -126,7 +126,8 @@ impl Engine {
     fn ask_for_volumes(&mut self, name: &str, now: Now) {
         let (Some(client), Some(spec)) = (self.client().cloned(), self.spec.as_ref()) else { return };
         let (allowed, _) = shares(u32::try_from(spec.backfill.requests_per_10_minutes).unwrap_or(1));
-        let questions = Questions { client, budget: self.gaps.budget(), allowed, clock: self.tools.clock };
+        let (clock, counters) = (self.tools.clock, self.tools.counters.clone());
+        let questions = Questions { client, budget: self.gaps.budget(), allowed, clock, counters };
         let events = self.events.clone();
         let Some(entry) = self.contracts.get_mut(name) else { return };
         if entry.wanted.roll.is_none_or(|roll| roll.rule != RollRule::Volume) {

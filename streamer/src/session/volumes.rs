@@ -21,6 +21,7 @@ use super::details::Resolved;
 use crate::{
     backfill::{budget::Budget, work},
     clock::Clock,
+    facts::Counters,
     roll::{Candidate, Volumes},
 };
 
@@ -53,6 +54,8 @@ pub struct Questions {
     pub allowed: u32,
     /// Clocks.
     pub clock: Clock,
+    /// Counts.
+    pub counters: Arc<Counters>,
 }
 
 /// The expiries whose volumes decide, as candidates.
@@ -91,7 +94,11 @@ impl Questions {
             .trading_hours(TradingHours::Extended)
             .fetch();
         let symbol = &resolved.contract.local_symbol;
-        match tokio::time::timeout(BOUND, question).await {
+        let answer = tokio::time::timeout(BOUND, question).await;
+        if let Ok(Err(Error::Notice(notice))) = &answer {
+            self.counters.notice(notice.code);
+        }
+        match answer {
             Ok(Ok(data)) => Ok(daily(&data)),
             Ok(Err(Error::Notice(notice))) if notice.code == HISTORY && notice.message.contains("returned no data") => {
                 Ok(Vec::new())
