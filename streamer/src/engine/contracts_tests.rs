@@ -1,7 +1,7 @@
 //! The look-ups of contracts: when a refusal is a passing one.
 
 use super::*;
-use crate::engine::tests::Bench;
+use crate::engine::bench::Bench;
 
 /// The first contract is refused for the fifth time, so long after the session's start. Returns when it is asked for
 /// next after these notices, from then on.

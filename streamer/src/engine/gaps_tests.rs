@@ -8,7 +8,7 @@ use marketstream_proto::TickKind;
 use super::*;
 use crate::{
     backfill::{budget::SPACING, fetch::FetchError},
-    engine::tests::Bench,
+    engine::bench::Bench,
     session::{details::Resolved, volumes::Unknown},
     test_support::manifest,
 };

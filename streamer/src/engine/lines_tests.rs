@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    engine::tests::Bench,
+    engine::bench::{Bench, refusal, silent_since_100_s},
     session::details::Resolved,
     test_support::{manifest, spec},
 };
@@ -89,12 +89,7 @@ async fn a_line_that_is_recorded_from_is_a_canary_too_and_its_first_sample_ends_
     assert_eq!((held_after(false, now.mono), held_after(true, before), held_after(true, after)), (true, true, false));
     // One that is refused for a reason of its own comes last.
     assert!(!bench.engine.is_refused_itself(&key));
-    bench.engine.lines.get_mut("b").unwrap().refused = Some(GatewayError {
-        code: 354,
-        message: "Requested market data is not subscribed.".to_owned(),
-        time: now.wall.into(),
-        age_seconds: 0.0,
-    });
+    bench.engine.lines.get_mut("b").unwrap().refused = Some(refusal(354, now));
     assert!(bench.engine.is_refused_itself(&key));
 }
 
@@ -127,4 +122,43 @@ async fn a_line_that_says_nothing_after_the_link_was_restored_is_asked_for_again
         bench.engine.verify_if_due(later);
         assert_eq!(bench.engine.lines["b"].is_running(), speaks);
     }
+}
+
+#[tokio::test]
+async fn streams_that_were_denied_live_data_are_asked_for_when_their_line_has_them_again() {
+    let mut bench = Bench::new();
+    let (_, at) = silent_since_100_s(&mut bench);
+    bench.resolve();
+    bench.not_wanted();
+    bench.engine.lines.get_mut("a").unwrap().refused = Some(refusal(10167, at));
+    bench.stream("a/Last").error = Some(refusal(10167, at));
+    // It speaks, and has not shown of what kind its data are.
+    bench.engine.look_after_lines(at);
+    assert!(bench.wanted().is_empty() && bench.engine.lines["a"].is_delayed());
+    bench.engine.lines["a"].seen.lock().live = true;
+    bench.engine.look_after_lines(at);
+    assert_eq!(bench.wanted(), ["a/Last"]);
+    assert!(!bench.engine.lines["a"].is_delayed());
+    bench.not_wanted();
+    bench.engine.look_after_lines(at);
+    assert!(bench.wanted().is_empty(), "once");
+}
+
+#[tokio::test]
+async fn a_line_is_not_dead_for_having_been_silent_while_its_session_was_closed() {
+    let mut bench = Bench::new();
+    let (_, at) = silent_since_100_s(&mut bench);
+    bench.resolve();
+    let mut restarted = |opened: u64| {
+        let now = Now { mono: Duration::from_secs(5_000), ..at };
+        bench.engine.lines.get_mut("a").unwrap().pretend(Duration::from_secs(50));
+        bench.line_speaks(90);
+        let stream = bench.stream("a/Last");
+        stream.pulse.beat(now);
+        (stream.verdict.state, stream.verdict.counted_from) = (StreamState::Flowing, Some(Duration::from_secs(opened)));
+        bench.engine.look_after_lines(now);
+        !bench.engine.lines["a"].is_running()
+    };
+    // The session opened just now, or long enough ago for the line to have spoken.
+    assert_eq!((restarted(4_999), restarted(4_600)), (false, true));
 }

@@ -2,6 +2,8 @@
 //! beside it, which report by events; the engine itself only decides, so it always turns.
 
 mod assign;
+#[cfg(test)]
+mod bench;
 mod contracts;
 mod gaps;
 mod hold;
