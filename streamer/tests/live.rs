@@ -8,11 +8,10 @@ mod server;
 use std::{collections::BTreeMap, time::Duration};
 
 use common::*;
-use futures::{SinkExt, StreamExt};
 use marketstream_proto::{TickKind, TickMessage, framing, layout::HourFile};
 use serde_json::{Value, json};
-use server::Server;
-use tokio_tungstenite::tungstenite::{Message, protocol::frame::coding::CloseCode};
+use server::serving;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 /// One field of each tick that tells it from others of its stream.
 fn received(tick: &Value) -> (String, u64) {
@@ -32,11 +31,8 @@ fn assert_consecutive(ticks: &[(String, u64)]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_source_gets_each_tick_once_and_reads_on_where_it_was() {
-    let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
-    let streamer = Streamer::start(data.path());
-    let server = Server::start(&streamer);
-    streamer.apply(&spec(json!([sim1(&["Last", "BidAsk"])]), &[gateway.port()]));
-    streamer.until_flowing().await;
+    let data = tempfile::tempdir().unwrap();
+    let (_gateway, streamer, server) = serving(&data, json!([sim1(&["Last", "BidAsk"])])).await;
 
     let mut events = server.events("/v2/stream/sim1/live/last", None).await;
     let first = events.next().await;
@@ -85,12 +81,9 @@ async fn an_event_source_gets_each_tick_once_and_reads_on_where_it_was() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_becomes_of_a_stream_is_told_and_a_removed_contract_ends_it() {
-    let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
-    let streamer = Streamer::start(data.path());
-    let server = Server::start(&streamer);
+    let data = tempfile::tempdir().unwrap();
     let both = json!([sim1(&["BidAsk"]), {"name": "sim2", "conId": SIM2, "ticks": ["BidAsk"]}]);
-    streamer.apply(&spec(both, &[gateway.port()]));
-    streamer.until_flowing().await;
+    let (gateway, streamer, server) = serving(&data, both).await;
     let mut events = server.events("/v2/stream/sim2/live", None).await;
     let scope = json!({"con_id": SIM2});
     gateway.begin(json!({"kind": "silence", "scope": scope, "cure": "Never"})).await;
@@ -117,22 +110,11 @@ async fn what_becomes_of_a_stream_is_told_and_a_removed_contract_ends_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_web_socket_subscribes_and_unsubscribes_stream_by_stream() {
-    let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
-    let streamer = Streamer::start(data.path());
-    let server = Server::start(&streamer);
-    streamer.apply(&spec(json!([sim1(&["Last", "BidAsk", "MidPoint"])]), &[gateway.port()]));
-    streamer.until_flowing().await;
+    let data = tempfile::tempdir().unwrap();
+    let (_gateway, streamer, server) = serving(&data, json!([sim1(&["Last", "BidAsk", "MidPoint"])])).await;
 
-    let (mut socket, _) = tokio_tungstenite::connect_async(server.ws("/v2/ws/stream")).await.unwrap();
-    let next = async |socket: &mut tokio_tungstenite::WebSocketStream<_>| loop {
-        match socket.next().await.unwrap().unwrap() {
-            Message::Text(text) => return serde_json::from_str::<Value>(text.as_str()).unwrap(),
-            Message::Ping(_) => {}
-            other => panic!("{other:?}"),
-        }
-    };
-    let connected = next(&mut socket).await;
-    assert_eq!((&connected["type"], &connected["data"]["version"]), (&"connected".into(), &"2.0.0".into()));
+    let (mut socket, connected) = server.socket().await;
+    assert_eq!(connected["data"]["version"], "2.0.0");
     for (message, code, named) in [
         (json!({"type": "sing"}), "INVALID_MESSAGE", "unknown variant"),
         (
@@ -152,21 +134,21 @@ async fn a_web_socket_subscribes_and_unsubscribes_stream_by_stream() {
         ),
         (json!({"type": "unsubscribe", "data": {"stream_id": "x"}}), "INVALID_REQUEST", "no such stream"),
     ] {
-        socket.send(Message::text(message.to_string())).await.unwrap();
-        let answer = next(&mut socket).await;
+        socket.send(&message).await;
+        let answer = socket.next().await;
         assert_eq!((&answer["type"], &answer["data"]["code"]), (&"error".into(), &code.into()), "{answer}");
         assert!(answer["data"]["message"].as_str().unwrap().contains(named), "{answer}");
     }
     let ping = json!({"type": "ping", "id": "p", "timestamp": "2026-11-24T12:00:00Z"});
-    socket.send(Message::text(ping.to_string())).await.unwrap();
-    let pong = next(&mut socket).await;
+    socket.send(&ping).await;
+    let pong = socket.next().await;
     assert_eq!((&pong["type"], &pong["id"]), (&"pong".into(), &"p".into()));
     assert_eq!(pong["data"]["client_timestamp"], "2026-11-24T12:00:00Z");
 
     let subscribe = json!({"type": "subscribe", "id": "s", "timestamp": "2026-11-24T12:00:00Z",
                "data": {"contract_id": SIM1, "tick_types": ["last", "bid_ask"]}});
-    socket.send(Message::text(subscribe.to_string())).await.unwrap();
-    let subscribed = next(&mut socket).await;
+    socket.send(&subscribe).await;
+    let subscribed = socket.next().await;
     assert_eq!((&subscribed["type"], &subscribed["id"]), (&"subscribed".into(), &"s".into()));
     let streams = subscribed["data"]["streams"].as_array().unwrap().clone();
     let id_of = |kind: &str| {
@@ -175,7 +157,7 @@ async fn a_web_socket_subscribes_and_unsubscribes_stream_by_stream() {
     let (last, bid_ask) = (id_of("last"), id_of("bid_ask"));
     let mut ticks: BTreeMap<String, Vec<(String, u64)>> = BTreeMap::new();
     while ticks.len() < 2 || ticks.values().any(|ticks| ticks.len() < 5) {
-        let message = next(&mut socket).await;
+        let message = socket.next().await;
         if message["type"] == "tick" {
             ticks.entry(message["stream_id"].as_str().unwrap().to_owned()).or_default().push(received(&message));
         }
@@ -184,9 +166,9 @@ async fn a_web_socket_subscribes_and_unsubscribes_stream_by_stream() {
     ticks.values().for_each(|ticks| assert_consecutive(ticks));
 
     let unsubscribe = json!({"type": "unsubscribe", "id": "u", "data": {"stream_id": last}});
-    socket.send(Message::text(unsubscribe.to_string())).await.unwrap();
+    socket.send(&unsubscribe).await;
     loop {
-        let message = next(&mut socket).await;
+        let message = socket.next().await;
         if message["type"] == "unsubscribed" {
             break;
         }
@@ -194,11 +176,11 @@ async fn a_web_socket_subscribes_and_unsubscribes_stream_by_stream() {
     // What was under way may still come; then only the other stream.
     let mut others = 0;
     while others < 20 {
-        let message = next(&mut socket).await;
+        let message = socket.next().await;
         others = if message["stream_id"] == last.as_str() { 0 } else { others + 1 };
     }
     until("the stream is no longer read", async || server.metric("live_readers").await == 1.0).await;
-    socket.close(None).await.unwrap();
+    socket.0.close(None).await.unwrap();
     until("nothing is read", async || server.metric("live_readers").await == 0.0).await;
     streamer.stop().await;
 }
@@ -227,18 +209,15 @@ fn flood(streamer: &Streamer) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_does_not_keep_up_is_told_so_and_dropped_and_nobody_else_notices() {
-    let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
-    let streamer = Streamer::start(data.path());
-    let server = Server::start(&streamer);
+    let data = tempfile::tempdir().unwrap();
     let both = json!([sim1(&["Last", "BidAsk"]), {"name": "sim2", "conId": SIM2, "ticks": ["Last"]}]);
-    streamer.apply(&spec(both, &[gateway.port()]));
-    streamer.until_flowing().await;
+    let (gateway, streamer, server) = serving(&data, both).await;
 
     let mut slow = server.events("/v2/stream/sim2/live/last", None).await;
     slow.next().await;
-    let (mut socket, _) = tokio_tungstenite::connect_async(server.ws("/v2/ws/stream")).await.unwrap();
+    let (mut socket, _) = server.socket().await;
     let subscribe = json!({"type": "subscribe", "id": "s", "data": {"contract_id": "sim2", "tick_types": ["last"]}});
-    socket.send(Message::text(subscribe.to_string())).await.unwrap();
+    socket.send(&subscribe).await;
     let mut quick = server.events("/v2/stream/sim1/live/last", None).await;
     until("all three read", async || server.metric("live_readers").await == 3.0).await;
 
@@ -268,13 +247,9 @@ async fn a_reader_that_does_not_keep_up_is_told_so_and_dropped_and_nobody_else_n
     assert!(error["data"]["message"].as_str().unwrap().contains("this reader is too slow"), "{error}");
     assert!(sent < 200_000);
     assert!(slow.ended().await);
-    let close = loop {
-        if let Message::Close(frame) = socket.next().await.unwrap().unwrap() {
-            break frame.unwrap();
-        }
-    };
-    assert_eq!(close.code, CloseCode::from(4005));
-    assert!(close.reason.as_str().contains("too slow"), "{close:?}");
+    let (code, reason) = socket.closed().await;
+    assert_eq!(code, CloseCode::from(4005));
+    assert!(reason.contains("too slow"), "{reason}");
     assert_eq!(server.metric("slow_readers_total").await, 2.0);
 
     // The recorder did not notice.
@@ -292,11 +267,8 @@ async fn a_reader_that_does_not_keep_up_is_told_so_and_dropped_and_nobody_else_n
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_range_is_what_is_stored_of_it() {
-    let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
-    let streamer = Streamer::start(data.path());
-    let server = Server::start(&streamer);
-    streamer.apply(&spec(json!([sim1(&["Last", "BidAsk"])]), &[gateway.port()]));
-    streamer.until_flowing().await;
+    let data = tempfile::tempdir().unwrap();
+    let (_gateway, streamer, server) = serving(&data, json!([sim1(&["Last", "BidAsk"])])).await;
     let (from, to) = (now_s() + 1, now_s() + 4);
     until("the range is stored", async || {
         let later = |kind: &str| {
@@ -353,11 +325,8 @@ async fn a_range_is_what_is_stored_of_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_stored_comes_first_and_then_each_tick_once() {
-    let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
-    let streamer = Streamer::start(data.path());
-    let server = Server::start(&streamer);
-    streamer.apply(&spec(json!([sim1(&["Last", "BidAsk"])]), &[gateway.port()]));
-    streamer.until_flowing().await;
+    let data = tempfile::tempdir().unwrap();
+    let (_gateway, streamer, server) = serving(&data, json!([sim1(&["Last", "BidAsk"])])).await;
     until("some ticks are stored", async || lines(data.path()).len() > 50).await;
     let before = lines(data.path()).len();
 
@@ -403,11 +372,8 @@ async fn what_is_stored_comes_first_and_then_each_tick_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn readers_are_told_when_the_streamer_ends() {
-    let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
-    let streamer = Streamer::start(data.path());
-    let server = Server::start(&streamer);
-    streamer.apply(&spec(json!([sim1(&["Last"])]), &[gateway.port()]));
-    streamer.until_flowing().await;
+    let data = tempfile::tempdir().unwrap();
+    let (_gateway, streamer, server) = serving(&data, json!([sim1(&["Last"])])).await;
     let mut events = server.events("/v2/stream/sim1/live", None).await;
     events.next().await;
     server.stop();

@@ -11,55 +11,19 @@ use common::*;
 use futures::{SinkExt, StreamExt};
 use marketstream_proto::{TickKind, TickMessage, framing, layout::HourFile};
 use serde_json::{Value, json};
-use server::Server;
-use tokio::net::TcpStream;
-use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream,
-    tungstenite::{Message, protocol::frame::coding::CloseCode},
-};
-
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
-
-async fn connect(server: &Server) -> Socket {
-    let (mut socket, _) = tokio_tungstenite::connect_async(server.ws("/v2/ws/stream")).await.unwrap();
-    assert_eq!(next(&mut socket).await["type"], "connected");
-    socket
-}
-
-/// The next message that is no tick and no change of a state.
-async fn next(socket: &mut Socket) -> Value {
-    loop {
-        if let Message::Text(text) = socket.next().await.unwrap().unwrap() {
-            let message: Value = serde_json::from_str(text.as_str()).unwrap();
-            if message["type"] != "tick" && message["type"] != "info" {
-                return message;
-            }
-        }
-    }
-}
-
-async fn closed(socket: &mut Socket) -> (CloseCode, String) {
-    loop {
-        if let Message::Close(frame) = socket.next().await.unwrap().unwrap() {
-            let frame = frame.unwrap();
-            return (frame.code, frame.reason.as_str().to_owned());
-        }
-    }
-}
+use server::{Socket, serving};
+use tokio_tungstenite::tungstenite::{Message, protocol::frame::coding::CloseCode};
 
 async fn subscribe(socket: &mut Socket) -> Value {
     let message = json!({"type": "subscribe", "id": "s", "data": {"contract_id": SIM1, "tick_types": ["last"]}});
-    socket.send(Message::text(message.to_string())).await.unwrap();
-    next(socket).await
+    socket.send(&message).await;
+    socket.answer().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn as_many_live_streams_are_read_as_there_are_places() {
-    let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
-    let streamer = Streamer::start(data.path());
-    let server = Server::start(&streamer);
-    streamer.apply(&spec(json!([sim1(&["Last"])]), &[gateway.port()]));
-    streamer.until_flowing().await;
+    let data = tempfile::tempdir().unwrap();
+    let (_gateway, streamer, server) = serving(&data, json!([sim1(&["Last"])])).await;
 
     let mut readers = Vec::new();
     // The paths of ib-stream's own clients lead to the same.
@@ -74,7 +38,7 @@ async fn as_many_live_streams_are_read_as_there_are_places() {
     }
     let (status, body) = server.get("/v2/stream/sim1/live").await;
     assert!(status == 503 && body.contains("64 live streams are being read, which is the limit"), "{status} {body}");
-    let mut socket = connect(&server).await;
+    let mut socket = server.socket().await.0;
     let refused = subscribe(&mut socket).await;
     assert_eq!((&refused["type"], &refused["data"]["code"]), (&"error".into(), &"RATE_LIMIT_EXCEEDED".into()));
 
@@ -95,7 +59,7 @@ async fn as_many_live_streams_are_read_as_there_are_places() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn as_many_queries_are_answered_as_there_are_places() {
-    let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
+    let data = tempfile::tempdir().unwrap();
     // Far more than connections hold.
     let file = HourFile { hour: 3_600, con_id: SIM1, kind: TickKind::Last };
     let path = data.path().join(file.path().unwrap());
@@ -107,10 +71,7 @@ async fn as_many_queries_are_answered_as_there_are_places() {
         framing::append(&mut bytes, &tick).unwrap();
     }
     fs::File::create(path).unwrap().write_all(&bytes).unwrap();
-    let streamer = Streamer::start(data.path());
-    let server = Server::start(&streamer);
-    streamer.apply(&spec(json!([sim1(&["Last"])]), &[gateway.port()]));
-    streamer.until_flowing().await;
+    let (_gateway, streamer, server) = serving(&data, json!([sim1(&["Last"])])).await;
 
     let query = "/v3/buffer/sim1/query?tick_types=last&start_time=3600&end_time=7200";
     let mut waiting = Vec::new();
@@ -131,18 +92,15 @@ async fn as_many_queries_are_answered_as_there_are_places() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_web_socket_is_closed_with_the_reason() {
-    let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
-    let streamer = Streamer::start(data.path());
-    let server = Server::start(&streamer);
-    streamer.apply(&spec(json!([sim1(&["Last"])]), &[gateway.port()]));
-    streamer.until_flowing().await;
+    let data = tempfile::tempdir().unwrap();
+    let (_gateway, streamer, server) = serving(&data, json!([sim1(&["Last"])])).await;
 
-    let mut binary = connect(&server).await;
-    binary.send(Message::binary(vec![1, 2, 3])).await.unwrap();
-    assert_eq!(closed(&mut binary).await, (CloseCode::from(4000), "messages are JSON texts".to_owned()));
+    let mut binary = server.socket().await.0;
+    binary.0.send(Message::binary(vec![1, 2, 3])).await.unwrap();
+    assert_eq!(binary.closed().await, (CloseCode::from(4000), "messages are JSON texts".to_owned()));
 
-    let hasty = connect(&server).await;
-    let (mut says, mut hears) = hasty.split();
+    let hasty = server.socket().await.0;
+    let (mut says, mut hears) = hasty.0.split();
     let speaking = tokio::spawn(async move {
         // Until it is closed: on a slow machine they may take more than a second.
         while says.send(Message::text(r#"{"type":"ping"}"#)).await.is_ok() {}
@@ -157,21 +115,18 @@ async fn a_web_socket_is_closed_with_the_reason() {
     assert_eq!(code, CloseCode::from(4004));
     speaking.abort();
 
-    let mut last = connect(&server).await;
+    let mut last = server.socket().await.0;
     assert_eq!(subscribe(&mut last).await["type"], "subscribed");
     server.stop();
-    assert_eq!(closed(&mut last).await, (CloseCode::Away, "the streamer ends".to_owned()));
+    assert_eq!(last.closed().await, (CloseCode::Away, "the streamer ends".to_owned()));
     streamer.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_stream_is_kept_alive_and_events_are_apart() {
-    let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
-    let streamer = Streamer::start(data.path());
-    let server = Server::start(&streamer);
+    let data = tempfile::tempdir().unwrap();
     // What is sampled comes only when the lines do not suffice.
-    streamer.apply(&spec(json!([sim1(&["Last"])]), &[gateway.port()]));
-    streamer.until_flowing().await;
+    let (_gateway, streamer, server) = serving(&data, json!([sim1(&["Last"])])).await;
     let text = server.text_until("/v2/stream/sim1/live/rtvolume", ": heartbeat").await;
     let events: Vec<&str> = text.split("\n\n").collect();
     assert!(events.len() >= 2 && events[0].contains("event: info\n"), "{text}");

@@ -10,19 +10,35 @@ use std::{
 
 pub use eventsource_stream::Event;
 use eventsource_stream::{EventStream, Eventsource};
-use futures::{StreamExt, stream::BoxStream};
+use futures::{SinkExt, StreamExt, stream::BoxStream};
 use marketstream_streamer::http;
+use serde_json::Value;
+use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream,
+    tungstenite::{Message, protocol::frame::coding::CloseCode},
+};
 use tokio_util::sync::CancellationToken;
 
-use super::common::Streamer;
+use super::common::{Gateway, Streamer, spec};
 
 /// Generous: on a busy machine a test is slow, not wrong.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A gateway, a streamer that records these contracts, and its server; all streams flow.
+pub async fn serving(data: &TempDir, contracts: Value) -> (Gateway, Streamer, Server) {
+    let gateway = Gateway::start().await;
+    let streamer = Streamer::start(data.path());
+    let server = Server::start(&streamer);
+    streamer.apply(&spec(contracts, &[gateway.port()]));
+    streamer.until_flowing().await;
+    (gateway, streamer, server)
+}
 
 pub struct Server {
     address: SocketAddr,
@@ -47,8 +63,14 @@ impl Server {
         self.stop.cancel();
     }
 
-    pub fn ws(&self, path: &str) -> String {
-        format!("ws://{}{path}", self.address)
+    /// Opens a WebSocket, and returns its first message, too.
+    pub async fn socket(&self) -> (Socket, Value) {
+        let url = format!("ws://{}/v2/ws/stream", self.address);
+        let (stream, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+        let mut socket = Socket(stream);
+        let connected = socket.next().await;
+        assert_eq!(connected["type"], "connected");
+        (socket, connected)
     }
 
     /// HTTP/1.0, so that the answer ends with the connection and needs no decoding.
@@ -127,5 +149,48 @@ impl Events {
     /// Whether nothing comes any more.
     pub async fn ended(&mut self) -> bool {
         timeout(PATIENCE, self.0.next()).await.unwrap().is_none()
+    }
+}
+
+pub struct Socket(pub WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Socket {
+    pub async fn send(&mut self, message: &Value) {
+        self.0.send(Message::text(message.to_string())).await.unwrap();
+    }
+
+    async fn message(&mut self) -> Message {
+        timeout(PATIENCE, self.0.next()).await.unwrap().expect("the connection ended").unwrap()
+    }
+
+    /// The next text.
+    pub async fn next(&mut self) -> Value {
+        loop {
+            match self.message().await {
+                Message::Text(text) => return serde_json::from_str(text.as_str()).unwrap(),
+                Message::Ping(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// The next text that is no tick and no change of a state.
+    pub async fn answer(&mut self) -> Value {
+        loop {
+            let message = self.next().await;
+            if message["type"] != "tick" && message["type"] != "info" {
+                return message;
+            }
+        }
+    }
+
+    /// How it is closed, whatever comes before.
+    pub async fn closed(&mut self) -> (CloseCode, String) {
+        loop {
+            if let Message::Close(frame) = self.message().await {
+                let frame = frame.unwrap();
+                return (frame.code, frame.reason.as_str().to_owned());
+            }
+        }
     }
 }
