@@ -171,7 +171,7 @@ mod tests {
         }
         assert_eq!(work_of(&ledger), Some((1 + 23 + 5 + 5, 1 + 2 * 33)));
         // What is settled needs nothing more.
-        let fetched = || Outcome::Fetched { added: 1, agreement: Some(1.0) };
+        let fetched = || Outcome::Fetched { added: 1, agreement: Some(1.0), whole: true };
         ledger.gaps().to_vec().iter().for_each(|gap| ledger.settle(gap.id, fetched(), 0));
         assert_eq!(work_of(&ledger), None);
         assert_eq!(work(ledger.gaps(), LAG, |_| false), None);

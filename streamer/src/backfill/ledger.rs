@@ -214,6 +214,8 @@ pub enum Outcome {
         added: u64,
         /// See [`Gap::agreement`].
         agreement: Option<f64>,
+        /// Whether it reached the end of the gap.
+        whole: bool,
     },
     /// There is nothing before it: recording begins here.
     Beginning,
@@ -476,14 +478,15 @@ impl Ledger {
                 }
                 gap.progress = Some(progress);
             }
-            Outcome::Fetched { added, agreement } => {
+            Outcome::Fetched { added, agreement, whole } => {
                 gap.added += added;
                 gap.answers = gap.answers.saturating_add(1);
                 gap.progress = None;
                 gap.agreement = agreement;
-                let exact = agreement.is_some_and(|agreement| agreement >= 1.0) && gap.stream.kind != TickKind::AllLast;
+                let agrees = agreement.is_some_and(|agreement| agreement >= 1.0);
+                let exact = whole && agrees && gap.stream.kind != TickKind::AllLast;
                 gap.state = if exact { GapState::Filled } else { GapState::Approximate };
-                gap.reason = (!exact).then(|| approximate(gap.stream.kind, agreement).to_owned());
+                gap.reason = (!exact).then(|| approximate(gap.stream.kind, agreement, whole).to_owned());
             }
             Outcome::Unfillable(reason) => {
                 gap.state = GapState::Unfillable;
@@ -513,8 +516,9 @@ fn is_trade(kind: TickKind) -> bool {
     matches!(kind, TickKind::Last | TickKind::AllLast)
 }
 
-fn approximate(kind: TickKind, agreement: Option<f64>) -> &'static str {
+fn approximate(kind: TickKind, agreement: Option<f64>, whole: bool) -> &'static str {
     match (kind, agreement) {
+        _ if !whole => "IBKR's history was not seen to reach the end of the gap",
         (TickKind::AllLast, _) => "IBKR's history of trades leaves out those that are not reported",
         (_, None) => "nothing was recorded beside the gap to compare the history with",
         (_, Some(_)) => "history differs from what was recorded beside the gap: IBKR filters and conflates it",

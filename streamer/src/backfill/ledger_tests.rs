@@ -23,7 +23,7 @@ fn is_due(ledger: &Ledger, now_ms: i64) -> bool {
 }
 
 fn fetched(agreement: Option<f64>) -> Outcome {
-    Outcome::Fetched { added: 3, agreement }
+    Outcome::Fetched { added: 3, agreement, whole: true }
 }
 
 #[test]

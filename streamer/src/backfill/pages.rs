@@ -7,6 +7,8 @@ pub enum Step {
     Ask(i64),
     /// All of the range was answered.
     Complete,
+    /// Nothing more is to be had, and it is not known that the contract trades again.
+    Ended,
     /// The answer brought nothing of what was asked for, and nobody knows where to go on.
     Stuck,
 }
@@ -22,8 +24,8 @@ pub fn answered(end: i64, from: i64, seconds: &[i64], reopens: impl FnOnce(i64) 
         Some(last) => last + 1,
         None => match reopens(from).filter(|second| *second > from) {
             Some(second) => second,
-            // Nothing at all from there on: nothing traded.
-            None if seconds.is_empty() => return Step::Complete,
+            // Nothing at all from there on: nothing traded, as far as is known.
+            None if seconds.is_empty() => return Step::Ended,
             None => return Step::Stuck,
         },
     };
@@ -45,7 +47,7 @@ mod tests {
 
     #[test]
     fn an_empty_answer_goes_on_with_the_next_session_or_is_the_end() {
-        assert_eq!(answered(200, 100, &[], |_| None), Step::Complete);
+        assert_eq!(answered(200, 100, &[], |_| None), Step::Ended);
         assert_eq!(answered(200, 100, &[], |_| Some(150)), Step::Ask(150));
         assert_eq!(answered(200, 100, &[90], |_| Some(150)), Step::Ask(150));
         assert_eq!(answered(200, 161, &[90], |_| None), Step::Stuck);

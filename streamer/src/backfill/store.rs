@@ -21,7 +21,11 @@ use super::{
     ledger::{Ledger, Recorded},
     merge::{missing, second},
 };
-use crate::{disk, sums::Sums};
+use crate::{
+    disk,
+    seal::instruments::{self, Session},
+    sums::Sums,
+};
 
 const LEDGER: &str = ".marketstream/gaps.json";
 const BUDGET: &str = ".marketstream/history-requests.json";
@@ -97,6 +101,12 @@ impl Files {
     fn path(&self, stream: Recorded, hour: i64, part: Part) -> io::Result<PathBuf> {
         let file = HourFile { hour, con_id: stream.con_id, kind: stream.kind };
         Ok(self.data_dir.join(file.path_of(part).map_err(io::Error::other)?))
+    }
+
+    /// The sessions of a contract that are known, past ones included; none when nothing is kept of it.
+    #[must_use]
+    pub fn sessions(&self, con_id: i32) -> Vec<Session> {
+        instruments::read(&self.data_dir, con_id).map(|known| known.sessions).unwrap_or_default()
     }
 
     /// Adds what is [`missing`] in the seconds of a gap of what history has, durably. Returns how many ticks that were.

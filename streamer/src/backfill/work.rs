@@ -9,11 +9,10 @@ use std::{
 
 use futures::future::try_join_all;
 use ibapi::{Client, contracts::Contract};
-use jiff::Timestamp;
 use marketstream_proto::{Source, TickKind, TickMessage};
 use marketstream_recovery::{
     codes::{ErrorClass, classify},
-    hours::{SessionState, TradingHours},
+    hours::TradingHours,
 };
 
 use super::{
@@ -21,6 +20,7 @@ use super::{
     fetch::{self, FetchError},
     ledger::{Gap, MAX_ATTEMPTS, Outcome, Progress, Recorded},
     merge::{between, compare, second},
+    openings::Openings,
     pages::{Step, answered},
     store::Files,
 };
@@ -106,6 +106,13 @@ async fn ends(gap: &mut Gap, files: &Files) -> Result<(i64, i64), Outcome> {
     }
 }
 
+/// What is known of a contract's sessions, by the volume and by the hours of its last look-up.
+pub async fn known_openings(files: &Files, con_id: i32, hours: Option<TradingHours>) -> Openings {
+    let sessions = blocking(files, move |files| Ok(files.sessions(con_id))).await;
+    // A task that panicked knows nothing.
+    Openings::new(&sessions.unwrap_or_default(), hours)
+}
+
 /// What becomes of a gap that history is not asked about, for this reason.
 pub async fn refuse(gap: &mut Gap, reason: String, files: &Files) -> Outcome {
     ends(gap, files).await.map_or_else(|outcome| outcome, |_| Outcome::Unfillable(reason))
@@ -116,7 +123,7 @@ pub async fn refuse(gap: &mut Gap, reason: String, files: &Files) -> Outcome {
 pub async fn fill(
     gap: &mut Gap,
     history: &mut impl History,
-    hours: Option<&TradingHours>,
+    openings: &Openings,
     beside: &[RangeInclusive<i64>],
     files: &Files,
 ) -> Outcome {
@@ -135,10 +142,10 @@ pub async fn fill(
         Err(error) => return Outcome::Postponed(error.to_string()),
     };
     let seconds: Vec<i64> = ticks.iter().map(second).collect();
-    let step = answered(end, from, &seconds, |from| reopens(hours, from));
+    let step = answered(end, from, &seconds, |from| openings.after(from));
     let through = match step {
         Step::Ask(next) => next - 1,
-        Step::Complete => end,
+        Step::Complete | Step::Ended => end,
         Step::Stuck => return Outcome::Failed(format!("history does not go on from second {from}")),
     };
     // An answer that ignores the start repeats what is known.
@@ -153,8 +160,10 @@ pub async fn fill(
         Ok(recorded) => recorded.concat(),
         Err(error) => return Outcome::Postponed(error.to_string()),
     };
-    if step == Step::Complete
-        && let Some(outcome) = early_end(gap, Reach::of(before, &recorded, newest))
+    let known = step == Step::Complete || openings.none_until(from, before);
+    let reach = Reach::of(before, &recorded, newest, known);
+    if matches!(step, Step::Complete | Step::Ended)
+        && let Some(outcome) = early_end(gap, reach)
     {
         return outcome;
     }
@@ -169,7 +178,9 @@ pub async fn fill(
     match (stored.await, step) {
         (Err(error), _) => Outcome::Postponed(error.to_string()),
         (Ok(added), Step::Ask(_)) => Outcome::Partly { added, progress: Progress { through, newest, compared } },
-        (Ok(added), Step::Complete | Step::Stuck) => Outcome::Fetched { added, agreement: compared.agreement() },
+        (Ok(added), Step::Complete | Step::Ended | Step::Stuck) => {
+            Outcome::Fetched { added, agreement: compared.agreement(), whole: reach == Reach::Whole }
+        }
     }
 }
 
@@ -183,19 +194,22 @@ enum Reach {
     Whole,
     /// Not to the end: this is the second of its last tick.
     Until(i64),
+    /// Nobody knows: it has no more ticks, and the contract may have traded again before the end.
+    Unknown,
     /// It has no tick at all; `known` says whether there was one.
     Nothing { known: bool },
 }
 
 impl Reach {
     /// Of a gap that ends with second `before`, by what was recorded beside it and history's newest tick, the margins
-    /// included.
-    fn of(before: i64, recorded: &[TickMessage], newest: Option<i64>) -> Self {
+    /// included. `known` says whether all sessions up to there are known to be answered.
+    fn of(before: i64, recorded: &[TickMessage], newest: Option<i64>, known: bool) -> Self {
         match newest {
             None => Self::Nothing { known: !recorded.is_empty() },
             Some(newest) if newest < before && recorded.iter().any(|tick| second(tick) >= before) => {
                 Self::Until(newest)
             }
+            Some(newest) if newest < before && !known => Self::Unknown,
             Some(_) => Self::Whole,
         }
     }
@@ -211,7 +225,7 @@ fn early_end(gap: &Gap, reach: Reach) -> Option<Outcome> {
             let end = gap.before.unwrap_or_default();
             Outcome::Failed(format!("IBKR's history goes only to second {second}, and the gap to {end}"))
         }),
-        Reach::Whole => None,
+        Reach::Whole | Reach::Unknown => None,
     }
 }
 
@@ -226,20 +240,6 @@ fn refused_by_ibkr(code: i32, text: &str) -> Outcome {
         ErrorClass::NotEntitled | ErrorClass::ContractInvalid => Outcome::Unfillable(reason),
         _ if PASSES.iter().any(says) => Outcome::Postponed(reason),
         _ => Outcome::Failed(reason),
-    }
-}
-
-/// The next second after `from` at which the contract trades again after a break.
-fn reopens(hours: Option<&TradingHours>, from: i64) -> Option<i64> {
-    let hours = hours?;
-    let at = |second: i64| Some(hours.at(Timestamp::from_second(second).ok()?));
-    let next = |state| match state {
-        SessionState::Closed { until } => until.map(Timestamp::as_second),
-        SessionState::Open { .. } | SessionState::Unknown => None,
-    };
-    match at(from)? {
-        SessionState::Open { until, .. } => next(at(until.as_second())?),
-        closed => next(closed),
     }
 }
 

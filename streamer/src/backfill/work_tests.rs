@@ -4,6 +4,7 @@ use marketstream_proto::{framing, layout::HourFile};
 
 use super::*;
 use crate::backfill::ledger::{GapCause, GapState, Ledger};
+use crate::seal::instruments::Session;
 
 const STREAM: Recorded = Recorded { con_id: 7, kind: TickKind::Last };
 const HOUR: i64 = 1_795_467_600;
@@ -67,11 +68,19 @@ async fn attempt(ledger: &mut Ledger, files: &Files, answer: Result<Vec<i64>, Fe
     ledger.gaps()[0].clone()
 }
 
+/// A session that ends with the hour, and the next one, after two days.
+const NEXT: i64 = HOUR + 48 * 3_600;
+
+fn told_openings() -> Openings {
+    let session = |open, close| Session { open, close, date: jiff::civil::date(2026, 11, 23), liquid: false };
+    Openings::new(&[session(HOUR - 7_200, HOUR + 3_600), session(NEXT, NEXT + 3_600)], None)
+}
+
 /// Asks once, and returns whether there is more to ask.
 async fn ask(ledger: &mut Ledger, id: u64, files: &Files, told: &mut Told) -> bool {
     let mut gap = ledger.gaps().iter().find(|gap| gap.id == id).unwrap().clone();
     let beside = ledger.beside(&gap);
-    let outcome = fill(&mut gap, told, None, &beside, files).await;
+    let outcome = fill(&mut gap, told, &told_openings(), &beside, files).await;
     let more = matches!(outcome, Outcome::Partly { .. });
     ledger.settle(id, outcome, 0);
     more
@@ -252,4 +261,66 @@ async fn what_is_not_wanted_is_not_asked_for() {
     let (_data, files, _) = scene(false);
     gap.after = None;
     assert_eq!(refuse(&mut gap, "not wanted".to_owned(), &files).await, Outcome::Beginning);
+}
+
+#[tokio::test]
+async fn a_gap_over_a_weekend_goes_on_in_the_next_session_and_is_not_filled_before() {
+    // History has one session a question: it answers nothing for the time in between.
+    let recorded: Vec<i64> = (GAP.0 - 3..=GAP.0).chain(NEXT + 5..=NEXT + 8).collect();
+    let history: Vec<i64> = (GAP.0 - MARGIN..=GAP.0 + 60).chain(NEXT..=NEXT + 5 + MARGIN).collect();
+    let lose = |data: &std::path::Path, before: i64| {
+        for second in recorded.iter().copied() {
+            let hour = second - second.rem_euclid(3_600);
+            let path = data.join(HourFile { hour, con_id: STREAM.con_id, kind: STREAM.kind }.path().unwrap());
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let mut bytes = std::fs::read(&path).unwrap_or_default();
+            framing::append(&mut bytes, &tick(second)).unwrap();
+            std::fs::write(path, bytes).unwrap();
+        }
+        let mut ledger = Ledger::default();
+        ledger.open("mnq", STREAM, Some(GAP.0), GapCause::SessionLost);
+        ledger.close(STREAM, before, 0);
+        ledger
+    };
+    struct BySession(Vec<i64>, Vec<i64>);
+    impl History for BySession {
+        async fn ticks(&mut self, _: Recorded, from: i64) -> Result<Vec<TickMessage>, FetchError> {
+            self.1.push(from);
+            let until = if from < HOUR + 3_600 {
+                HOUR + 3_600
+            } else if from < NEXT {
+                from
+            } else {
+                i64::MAX
+            };
+            Ok(self.0.iter().copied().filter(|second| (from..until).contains(second)).map(tick).collect())
+        }
+    }
+    let settled = async |openings: &Openings, before: i64| {
+        let data = tempfile::tempdir().unwrap();
+        let (mut ledger, files) = (lose(data.path(), before), Files::new(data.path()));
+        let mut history = BySession(history.clone(), Vec::new());
+        for _ in 0..20 {
+            let mut gap = ledger.gaps()[0].clone();
+            if gap.state == GapState::Pending {
+                let outcome = fill(&mut gap, &mut history, openings, &[], &files).await;
+                ledger.settle(1, outcome, 0);
+            }
+        }
+        let gap = ledger.gaps()[0].clone();
+        (gap.state, gap.added, gap.agreement, history.1.len())
+    };
+    let filled = settled(&told_openings(), NEXT + 5).await;
+    // To the end of the one session, nothing, and the other.
+    assert_eq!(filled, (GapState::Filled, 60 + 5, Some(1.0), 3));
+    // Nobody knows of the next session: what was recorded tells that there was one.
+    let (state, added, agreement, _) = settled(&Openings::default(), NEXT + 5).await;
+    assert_eq!((state, added), (GapState::Approximate, 60));
+    assert!(agreement.is_some_and(|agreement| agreement < 1.0));
+    // A range that ends where nothing was recorded: the other side agrees, and says nothing of the end.
+    let ends = NEXT - 3_600;
+    let filled = settled(&told_openings(), ends).await;
+    assert_eq!((filled.0, filled.2), (GapState::Filled, Some(1.0)), "the contract was closed then");
+    let unknown = settled(&Openings::default(), ends).await;
+    assert_eq!((unknown.0, unknown.2), (GapState::Approximate, Some(1.0)));
 }

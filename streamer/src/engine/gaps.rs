@@ -22,7 +22,7 @@ use crate::{
         estimate::{Backlog, work},
         ledger::{Due, Gap, GapCause, GapState, Ledger, Outcome, Recorded, Unwritten},
         store::Files,
-        work::{Ibkr, fill, locked, refuse},
+        work::{Ibkr, fill, known_openings, locked, refuse},
     },
     cli::stored_kind,
     clock::Now,
@@ -204,7 +204,8 @@ impl Engine {
                 (Chosen::Refused(reason), _) => refuse(&mut gap, reason, &files).await,
                 (Chosen::Asked(contract, hours), Some(client)) => {
                     let mut history = Ibkr { client, contract: *contract, budget, allowed, clock, counters };
-                    fill(&mut gap, &mut history, hours.as_ref(), &beside, &files).await
+                    let openings = known_openings(&files, gap.stream.con_id, hours).await;
+                    fill(&mut gap, &mut history, &openings, &beside, &files).await
                 }
                 (Chosen::Asked(..), None) => return,
             };

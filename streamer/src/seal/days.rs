@@ -8,7 +8,7 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 /// The longest pause between two trading days that is shared out between them: a holiday beside a weekend. When no
 /// session is known for longer, days may be missing in between.
-const LONGEST_PAUSE: i64 = 5 * 86_400;
+pub const LONGEST_PAUSE: i64 = 5 * 86_400;
 
 /// A trading day with its sessions, from the first opening to the last close; seconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -124,7 +124,7 @@ mod tests {
             ledger.open("a", STREAM, Some(*after), GapCause::SessionLost);
             ledger.close(STREAM, *before, 0);
             let id = ledger.gaps().last().unwrap().id;
-            ledger.settle(id, Outcome::Fetched { added: 1, agreement: *agreement }, 0);
+            ledger.settle(id, Outcome::Fetched { added: 1, agreement: *agreement, whole: true }, 0);
         }
         Fills::of(ledger.gaps(), STREAM, &(0..=1_000))
     }

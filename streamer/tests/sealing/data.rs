@@ -114,7 +114,7 @@ impl Data {
         let fetched: Vec<TickMessage> = fetched.into_iter().zip(first..).map(number).collect();
         files.add(stream, &fetched).unwrap();
         let id = ledger.gaps().last().unwrap().id;
-        ledger.settle(id, Outcome::Fetched { added: count, agreement: Some(agreement) }, 0);
+        ledger.settle(id, Outcome::Fetched { added: count, agreement: Some(agreement), whole: true }, 0);
         files.keep(&ledger).unwrap();
         self.ticks.extend(fetched);
     }

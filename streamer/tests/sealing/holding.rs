@@ -77,7 +77,7 @@ fn a_gap_that_settles_late_without_a_tick_more_tells_how_far_those_can_be_truste
     assert_eq!(data.seal(late).files, 1, "after maxAge");
     assert_eq!(fetched(&data), [("approximate".to_owned(), 1)]);
     assert_eq!(data.seal(late).files, 0, "nothing has changed");
-    ledger.settle(id, Outcome::Fetched { added: 0, agreement: Some(1.0) }, 0);
+    ledger.settle(id, Outcome::Fetched { added: 0, agreement: Some(1.0), whole: true }, 0);
     files.keep(&ledger).unwrap();
     assert_eq!(data.seal(late).files, 1);
     assert_eq!(fetched(&data), [("exact".to_owned(), 2)]);
