@@ -18,6 +18,10 @@ pub const MAX_ATTEMPTS: u32 = 5;
 /// gap half an hour at most, a `maxAge` of a day has 45 questions even so, and the budget has room for 100 gaps that wait.
 const MAX_DOUBLINGS: u32 = 5;
 
+/// Every so many answers the next question begins with the last second again, not behind it: an answer whose last second
+/// is not whole would be noticed nowhere else.
+const REREAD_EVERY: u32 = 10;
+
 /// Why ticks may be missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum GapCause {
@@ -167,6 +171,15 @@ impl Gap {
         matches!(self.state, GapState::Open | GapState::Pending)
             && self.after.is_none_or(|after| after < to)
             && self.before.is_none_or(|before| before >= from)
+    }
+
+    /// The second from which history is asked next, of a gap from second `after` to `before` and `margin` seconds beside it.
+    #[must_use]
+    pub fn ask_from(&self, after: i64, before: i64, margin: i64) -> i64 {
+        let Some(Progress { through, newest, .. }) = self.progress else { return after - margin };
+        // What lies beside the gap is only compared, and once.
+        let rereads = (self.answers + 1).is_multiple_of(REREAD_EVERY) && (after..=before).contains(&through);
+        if rereads && newest == Some(through) { through } else { through + 1 }
     }
 
     /// History lags, so its last second may not have been whole: it is asked for again. What lies before the gap is only

@@ -134,7 +134,7 @@ pub async fn fill(
     };
     let range = after..=before;
     let (first, end) = (after - MARGIN, before + MARGIN);
-    let from = gap.progress.map_or(first, |progress| progress.through + 1);
+    let from = gap.ask_from(after, before, MARGIN);
     let mut ticks = match history.ticks(stream, from).await {
         Ok(ticks) => ticks,
         Err(FetchError::Refused(code, text)) => return refused_by_ibkr(code, &text),

@@ -324,3 +324,24 @@ async fn a_gap_over_a_weekend_goes_on_in_the_next_session_and_is_not_filled_befo
     let unknown = settled(&Openings::default(), ends).await;
     assert_eq!((unknown.0, unknown.2), (GapState::Approximate, Some(1.0)));
 }
+
+#[tokio::test]
+async fn now_and_then_the_last_second_is_asked_for_again() {
+    let (_data, files, mut ledger) = scene(true);
+    let all: Vec<i64> = (GAP.0 - MARGIN..=GAP.1 + MARGIN).collect();
+    let mut told = Told { at_once: 1, ..Told::new(Ok(all.clone())) };
+    for _ in 0..19 {
+        assert!(ask(&mut ledger, 1, &files, &mut told).await);
+    }
+    assert_eq!(told.asked, all[..19], "what is beside the gap is asked for once");
+    // The last second was not whole.
+    let again = all[18];
+    told.answer = Ok(all.iter().copied().chain([again]).collect());
+    told.answer.as_mut().unwrap().sort_unstable();
+    told.at_once = 2;
+    while ask(&mut ledger, 1, &files, &mut told).await {}
+    assert_eq!(told.asked[19..22], [again, again + 1, again + 3]);
+    assert_eq!(files.read(STREAM, &(again..=again)).unwrap().len(), 2);
+    let gap = &ledger.gaps()[0];
+    assert_eq!((gap.state, gap.added, gap.agreement), (GapState::Filled, 10, Some(1.0)));
+}
