@@ -79,6 +79,8 @@ async fn a_restart_in_the_middle_goes_on_within_the_budget_and_doubles_nothing()
     streamer.until_flowing().await;
     let (from, to) = (now_s() - 3_600, now_s() - 2_400);
     streamer.request(request("sim1", TickType::BidAsk, from, to));
+    let told = |status: &StreamerStatus| status.gaps.is_some_and(|gaps| gaps.eta_seconds.is_some());
+    streamer.until("it is told how long that takes", told).await;
     let asked = async || gateway.requests("history").await;
     let known = |streamer: &Streamer| {
         let asked = |gap: &&Gap| gap.cause == GapCause::Requested;
@@ -95,7 +97,8 @@ async fn a_restart_in_the_middle_goes_on_within_the_budget_and_doubles_nothing()
     let status = streamer.until_within(FILLED, "every gap is settled", settled).await;
     let added: u64 = streamer.gaps().iter().filter(|gap| gap.cause == GapCause::Requested).map(|gap| gap.added).sum();
     streamer.stop().await;
-    assert_eq!(status.gaps.unwrap().unfillable, 0);
+    let gaps = status.gaps.unwrap();
+    assert_eq!((gaps.unfillable, gaps.eta_seconds), (0, None));
     let verdict = gateway.judge(data.path(), from, to).await;
     assert!(verdict.total.stored > 1_000 && verdict.complete(), "{verdict:#?}");
     assert_eq!(added, verdict.total.stored, "the ticks of both processes");

@@ -48,6 +48,7 @@ pub fn page(answer: &str) -> Result<String, serde_json::Error> {
             "gaps: {} open, {} filled, {} approximate, {} unfillable",
             gaps.open, gaps.filled, gaps.approximate, gaps.unfillable
         ));
+        lines.extend(gaps.eta_seconds.map(|eta| format!("  what waits for history is fetched in about {eta} s")));
     }
     lines.extend(recovery.refused.as_ref().map(|problem| format!("a newer manifest is refused: {problem}")));
     let mut page = String::new();
@@ -114,7 +115,7 @@ mod tests {
                         "error": {"code": 354, "message": "x".repeat(300), "time": now, "ageSeconds": 1}},
                 ],
                 "storage": {"writable": false, "dropped": 3, "message": "No space left on device"},
-                "gaps": {"open": 1, "filled": 2, "approximate": 3, "unfillable": 4},
+                "gaps": {"open": 1, "filled": 2, "approximate": 3, "unfillable": 4, "etaSeconds": 90},
             },
             "recovery": {
                 "level": 2, "health": "Degraded", "own": true, "history": [], "refused": "spec.contracts: no",
@@ -128,6 +129,7 @@ mod tests {
             "session: Connected, 127.0.0.1:4002, client ID 852",
             "storage: No space left on device",
             "gaps: 1 open, 2 filled, 3 approximate, 4 unfillable",
+            "  what waits for history is fetched in about 90 s",
             "a newer manifest is refused: spec.contracts: no",
             "STREAM       STATE      SESSION   LAST TICK   RESTARTS   REFUSED WITH",
             "mnq/BidAsk   Flowing    Open      0s          1          -",

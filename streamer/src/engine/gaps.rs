@@ -340,6 +340,7 @@ impl Engine {
             self.history_competes(*code, text, now);
         }
         self.gaps.change(|ledger| ledger.settle(id, outcome, now.wall.as_millisecond()));
+        self.gaps.count_at = Duration::ZERO;
     }
 
     /// Ends the gaps of what the manifest does not ask for any more: no tick will.
