@@ -67,7 +67,7 @@ enum Chosen {
 /// Whose turn it is.
 enum Turn {
     /// This gap's.
-    Now(Gap, Chosen),
+    Now(Box<Gap>, Chosen),
     /// Nobody's before then, on the monotonic clock; `None` when nothing waits for a time.
     At(Option<Duration>),
 }
@@ -191,7 +191,7 @@ impl Engine {
         let client = self.client().cloned().filter(|_| !self.history_pauses(now));
         self.count_backlog(client.is_some(), now);
         let (gap, chosen) = match self.choose(client.is_some(), now)? {
-            Turn::Now(gap, chosen) => (gap, chosen),
+            Turn::Now(gap, chosen) => (*gap, chosen),
             Turn::At(due) => return due,
         };
         let allowed = self.allowed_of_backfill();
@@ -278,7 +278,7 @@ impl Engine {
                     }
                     Fate::Waits => return None,
                 };
-                Some(Turn::Now(gap.clone(), chosen))
+                Some(Turn::Now(Box::new(gap.clone()), chosen))
             }
         }
     }

@@ -152,8 +152,9 @@ async fn a_gap_ends_when_its_stream_leaves_the_manifest() {
 
 #[tokio::test]
 async fn what_history_says_of_another_session_holds_the_streams_unless_they_flow() {
+    type Way = fn(&mut Bench, (i32, String));
     let competing = || (162, "Trading TWS session is connected from a different IP address".to_owned());
-    let ways: [fn(&mut Bench, (i32, String)); 3] = [
+    let ways: [Way; 3] = [
         |bench, (code, text)| bench.engine.filled(1, None, Outcome::Competing(code, text)),
         |bench, (code, text)| {
             let (key, now) = (bench.engine.order[0].clone(), bench.engine.now());
