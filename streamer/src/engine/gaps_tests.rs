@@ -62,6 +62,13 @@ async fn a_contract_that_is_not_known_holds_up_its_own_gaps_only() {
     assert_eq!(turn(&bench), asked(2));
     known(&mut bench, "a", 1);
     assert_eq!(turn(&bench), asked(1), "the newest first");
+    // An entry that was refused since it means the contract of another one leaves its gaps to that one.
+    change(&mut bench, |spec| spec.contracts[1].con_id = Some(1));
+    bench.engine.contracts.get_mut("b").unwrap().double = true;
+    gap(&mut bench, "b", 1, 3);
+    assert_eq!(turn(&bench), asked(1));
+    let newest = bench.engine.choose(true, bench.engine.now());
+    assert!(matches!(newest, Some(Turn::Now(gap, Chosen::Asked(..))) if gap.contract == "b"));
 }
 
 #[tokio::test]
