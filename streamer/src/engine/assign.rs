@@ -61,6 +61,7 @@ impl Engine {
         }
         lined.extend(next);
         let asked = self.client().is_some() && self.hold.is_none();
+        let no_line = no_line(limits);
         for (key, stream) in &mut self.streams {
             let gets = lined.contains(key);
             if gets && !stream.lined {
@@ -73,14 +74,16 @@ impl Engine {
                 stream.wanted_at = None;
             }
             stream.lined = gets;
-            let refuses = !gets && !stream.is_out() && limits.overflow == Overflow::Refuse;
-            match (refuses, stream.is_refused_by(Origin::Lines)) {
-                (true, false) => stream.refuse(Origin::Lines, OWN_LIMIT, &no_line(limits), now),
-                (false, true) => {
+            let without = !gets && !stream.is_out();
+            match (without.then_some(limits.overflow), stream.is_refused_by(Origin::Lines)) {
+                (Some(Overflow::Refuse), _) => stream.refuse_once(Origin::Lines, OWN_LIMIT, &no_line, now),
+                // Whether there is a market-data line for it is seen later.
+                (Some(Overflow::MarketData), _) => {}
+                (None, true) => {
                     stream.lift_refusal();
                     stream.error = None;
                 }
-                _ => {}
+                (None, false) => {}
             }
         }
     }

@@ -147,7 +147,7 @@ impl Engine {
         for (key, stream) in self.streams.iter_mut().filter(|(_, stream)| stream.overflow) {
             if !self.lines.contains_key(&key.contract) {
                 stream.overflow = false;
-                stream.refuse(Origin::Lines, OWN_LIMIT, &message, now);
+                stream.refuse_once(Origin::Lines, OWN_LIMIT, &message, now);
             } else if stream.is_refused_by(Origin::Lines) {
                 stream.lift_refusal();
                 stream.error = None;

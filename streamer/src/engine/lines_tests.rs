@@ -1,6 +1,6 @@
 //! Market-data lines: whom they record for, and when they are asked for again.
 
-use marketstream_crds::MarketStreamSpec;
+use marketstream_crds::{Contract, MarketStreamSpec};
 use serde_json::json;
 
 use super::*;
@@ -59,6 +59,35 @@ async fn a_line_is_asked_for_again_when_other_streams_are_recorded_from_it() {
         assert!(!bench.engine.lines["b"].is_running(), "{before:?} {after:?}");
         assert_eq!(recorded(&bench), expected);
     }
+}
+
+#[tokio::test]
+async fn that_no_line_is_left_is_told_once_and_until_there_is_one() {
+    let mut spec = overflowing(&["BidAsk"]);
+    spec.limits.lines = 1;
+    spec.contracts.push(Contract { name: "c".to_owned(), con_id: Some(3), ..spec.contracts[1].clone() });
+    let mut bench = bench(&["BidAsk"]);
+    plan(&mut bench, spec.clone());
+    let told = |bench: &mut Bench, second: i64| {
+        let now = bench.engine.now();
+        let now = Now { wall: now.wall + jiff::SignedDuration::from_secs(second), ..now };
+        bench.engine.assign_lines(now);
+        bench.engine.plan_lines(now);
+        let stream = bench.stream("c/BidAsk");
+        (stream.is_refused_by(Origin::Lines), stream.error.as_ref().map(|error| error.time))
+    };
+    let first = told(&mut bench, 0);
+    assert!(first.0 && first.1.is_some() && !bench.engine.lines.contains_key("c"));
+    assert_eq!(told(&mut bench, 60), first, "it is no news");
+    let says = |bench: &mut Bench| bench.stream("c/BidAsk").error.as_ref().unwrap().message.clone();
+    assert!(says(&mut bench).contains("limits.lines is 1"));
+    spec.limits.overflow = Overflow::Refuse;
+    plan(&mut bench, spec.clone());
+    assert!(says(&mut bench).contains("limits.tickByTick is 1"));
+    (spec.limits.overflow, spec.limits.lines) = (Overflow::MarketData, 2);
+    plan(&mut bench, spec);
+    assert_eq!(told(&mut bench, 70), (false, None));
+    assert!(bench.stream("c/BidAsk").overflow);
 }
 
 #[tokio::test]

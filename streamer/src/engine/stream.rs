@@ -219,6 +219,14 @@ impl StreamEntry {
         self.error = Some(GatewayError { code, message: text(message), time: now.wall.into(), age_seconds: 0.0 });
     }
 
+    /// Refuses it, unless that has been said.
+    pub fn refuse_once(&mut self, origin: Origin, code: i32, message: &str, now: Now) {
+        let known = self.error.as_ref().filter(|_| self.is_refused_by(origin));
+        if known.is_none_or(|known| known.message != text(message)) {
+            self.refuse(origin, code, message, now);
+        }
+    }
+
     pub fn lift_refusal(&mut self) {
         self.refused = None;
     }
