@@ -130,6 +130,8 @@ impl Engine {
                 stream.want(now.mono);
             }
         }
+        // What was accepted in silence may be dead.
+        self.doubt_silent(now.mono);
         self.restart_pending(now);
     }
 }

@@ -136,12 +136,13 @@ async fn what_was_to_be_restarted_during_a_hold_is_restarted_at_its_end() {
 }
 
 #[tokio::test]
-async fn a_line_that_says_nothing_after_the_link_was_restored_is_asked_for_again() {
-    for speaks in [false, true] {
+async fn a_line_that_says_nothing_after_the_data_are_back_is_asked_for_again() {
+    let again: [fn(&mut Engine, Now); 2] = [|engine, now| engine.verify_later(now.mono), Engine::end_hold];
+    for (again, speaks) in again.into_iter().flat_map(|again| [(again, false), (again, true)]) {
         let mut bench = bench(&["BidAsk"]);
         let now = bench.engine.now();
         // It was asked for a moment after the notice: the gateway may have lost that, too.
-        bench.engine.verify_later(now.mono);
+        again(&mut bench.engine, now);
         let line = bench.engine.lines.get_mut("b").unwrap();
         line.pretend(now.mono + Duration::from_secs(1));
         if speaks {

@@ -1,4 +1,4 @@
-//! After a farm or the link to IBKR has come back: do ticks come again, as the notice says they do?
+//! After a farm or the link to IBKR has come back, or another session has ended: do ticks come again, as we are told?
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -85,6 +85,11 @@ impl Engine {
     /// Something was restored at `now`.
     pub(super) fn verify_later(&mut self, now: Duration) {
         self.restored = Some(now);
+        self.doubt_silent(now);
+    }
+
+    /// Data are to be had since `now`: what stays silent is asked for again.
+    pub(super) fn doubt_silent(&mut self, now: Duration) {
         self.streams.keys().for_each(|key| doubt(&mut self.verify.streams, key.clone(), now));
         self.lines.keys().for_each(|name| doubt(&mut self.verify.lines, name.clone(), now));
     }
@@ -123,11 +128,11 @@ impl Engine {
             }
         });
         for name in silent_lines {
-            tracing::info!(contract = name, "its market-data line is silent since the link was restored; asking again");
+            tracing::info!(contract = name, "its market-data line is silent since the data are back; asking again");
             self.lines.get_mut(&name).into_iter().for_each(|line| line.restart(now.mono + AFTER_CANCEL));
         }
         for key in silent {
-            tracing::info!(stream = %key, "silent since the link was restored; asking for it again");
+            tracing::info!(stream = %key, "silent since the data are back; asking for it again");
             self.restart(&key, now.mono);
         }
         next
