@@ -253,11 +253,14 @@ async fn a_market_data_line_is_a_canary_where_the_tick_by_tick_lines_are_silent(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_contract_that_is_refused_without_a_link_to_ibkr_is_looked_up_when_it_is_back() {
     let (gateway, data) = (Gateway::start().await, tempfile::tempdir().unwrap());
+    let (streamer, _) = flowing(&gateway, &data).await;
     gateway.post("/upstream", json!({"up": false})).await;
-    let streamer = Streamer::start(data.path());
-    streamer.apply(&spec(json!([sim1(&["Last"])]), &[gateway.port()]));
+    streamer.until("the link is lost", |status| status.upstream.is_some()).await;
+    let sim2 = json!({"name": "sim2", "conId": SIM2, "ticks": ["Last"]});
+    streamer.apply(&spec(json!([sim1(&["Last"]), sim2]), &[gateway.port()]));
     let refused = |status: &StreamerStatus| {
-        status.streams.first().and_then(|stream| stream.error.as_ref()).is_some_and(|error| error.code == 200)
+        let sim2 = status.streams.iter().find(|stream| stream.contract == "sim2");
+        sim2.and_then(|stream| stream.error.as_ref()).is_some_and(|error| error.code == 200)
     };
     streamer.until("the contract is refused", refused).await;
     gateway.post("/upstream", json!({"up": true})).await;
