@@ -42,7 +42,8 @@ demo: ## The main job on a real Kubernetes: outages, and how they end (leaves th
 # The rest of the demo, with a kubeconfig of the cluster.
 .PHONY: cluster-demo
 cluster-demo:
-	@$(with_cluster) $(MAKE) load install; $(programs)/marketstream-e2e demo
+	@$(with_cluster) $(MAKE) load install INSTALL_VALUES="--values e2e/manifests/demo-operator.yaml"; \
+	  $(programs)/marketstream-e2e demo
 
 .PHONY: test
 test: ## Everything that CI checks, scenarios on a real Kubernetes included
