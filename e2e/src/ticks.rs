@@ -21,6 +21,9 @@ pub const DATA: &str = "/data";
 pub struct Stored {
     /// When the streamer received it, microseconds since the epoch.
     pub received_us: i64,
+    /// Whether it was fetched from history.
+    #[serde(default)]
+    pub backfill: bool,
     /// What the judge compares.
     #[serde(flatten)]
     pub tick: RecordedTick,

@@ -31,17 +31,22 @@ pub(super) struct Ticks {
     pub(super) sent: u64,
     /// Stored.
     pub(super) stored: u64,
-    /// Not stored: what the outages cost.
+    /// Of these: what the outages had cost, fetched from history. For people only.
+    #[serde(skip)]
+    pub(super) fetched: u64,
+    /// Not stored.
     pub(super) missing: u64,
     /// Stored more than once.
     pub(super) doubled: u64,
 }
 
-impl From<Counts> for Ticks {
-    fn from(counts: Counts) -> Self {
+impl Ticks {
+    /// By the judge's counts; so many of them came from history.
+    pub(super) fn new(counts: Counts, fetched: u64) -> Self {
         Self {
             sent: counts.generated,
             stored: counts.stored,
+            fetched,
             missing: counts.missing_of_generated,
             doubled: counts.doubled,
         }
@@ -91,10 +96,11 @@ impl Report {
 
     /// The table.
     pub(super) fn summary(&self) -> String {
-        let Ticks { sent, stored, missing, doubled } = self.ticks;
+        let Ticks { sent, stored, fetched, missing, doubled } = self.ticks;
         let mut text = format!(
             "SUMMARY\n  first tick stored   {:.1} s after the manifest was applied\n  ticks               \
-             {sent} of the gateway, {stored} stored, {missing} missing (the outages), {doubled} doubled\n\n  \
+             {sent} of the gateway, {stored} stored ({fetched} of them from history), {missing} missing, {doubled} \
+             doubled\n\n  \
              LEVEL   THRESHOLD   FIRED AFTER   AFTER IT WAS DUE   CLIENT ID    POD\n",
             self.time_to_first_tick_s
         );
@@ -128,6 +134,8 @@ impl Report {
     pub(super) fn verdict(&self) -> Result<()> {
         ensure!(self.ticks.stored > 0, "no tick was stored");
         ensure!(self.ticks.doubled == 0, "{} ticks are stored more than once", self.ticks.doubled);
+        ensure!(self.ticks.missing == 0, "{} ticks are missing", self.ticks.missing);
+        ensure!(self.ticks.fetched > 0, "history gave nothing back of what the outages cost");
         for rung in &self.rungs {
             let Rung { level, late_s, .. } = rung;
             ensure!(rung.fired_after_s >= rung.threshold_s, "level {level} fired before its threshold");
@@ -152,7 +160,7 @@ mod tests {
 
     fn report() -> Report {
         Report {
-            ticks: Ticks { sent: 10, stored: 8, missing: 2, doubled: 0 },
+            ticks: Ticks { sent: 10, stored: 10, fetched: 2, missing: 0, doubled: 0 },
             time_to_first_tick_s: 4.20049,
             rungs: vec![Rung {
                 level: 3,
@@ -171,7 +179,7 @@ mod tests {
     fn the_json_has_exactly_the_agreed_fields() {
         let value = serde_json::to_value(report()).unwrap();
         let expected = json!({
-            "ticks": {"sent": 10, "stored": 8, "missing": 2, "doubled": 0},
+            "ticks": {"sent": 10, "stored": 10, "missing": 0, "doubled": 0},
             "time_to_first_tick_s": 4.2,
             "rungs": [{
                 "level": 3, "threshold_s": 24.0, "fired_after_s": 24.31,
