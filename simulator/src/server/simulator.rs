@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
 
 use super::core::Core;
@@ -59,6 +59,17 @@ pub struct Simulator {
     admin_addr: SocketAddr,
     command_addr: Option<SocketAddr>,
     tasks: Vec<JoinHandle<()>>,
+    _reserved: TcpSocket,
+}
+
+/// The API port is closed until the login is done, and while a fault closes it: a socket that is bound and never listens
+/// keeps the kernel from giving it to somebody who asks for any port, and refuses connections as a closed port does.
+fn reserve(addr: SocketAddr) -> std::io::Result<TcpSocket> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // So that the listener may have it.
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    Ok(socket)
 }
 
 impl Simulator {
@@ -70,10 +81,8 @@ impl Simulator {
         let bind = |what, addr| move |cause| StartError::Bind { what, addr, cause };
         let admin = TcpListener::bind(config.admin).await.map_err(bind("admin", config.admin))?;
         let admin_addr = admin.local_addr().map_err(bind("admin", config.admin))?;
-        // Taken once to see that it is free; closed again until the login is done.
-        let api = TcpListener::bind(config.api).await.map_err(bind("API", config.api))?;
-        let api_addr = api.local_addr().map_err(bind("API", config.api))?;
-        drop(api);
+        let reserved = reserve(config.api).map_err(bind("API", config.api))?;
+        let api_addr = reserved.local_addr().map_err(bind("API", config.api))?;
         let commands = match config.life.command_port {
             Some(addr) => Some(TcpListener::bind(addr).await.map_err(bind("command", addr))?),
             None => None,
@@ -98,7 +107,7 @@ impl Simulator {
             play.check(&core).await.map_err(StartError::Scenario)?;
             tasks.push(tokio::spawn(play.run(core.clone())));
         }
-        Ok(Self { core, api_addr, admin_addr, command_addr, tasks })
+        Ok(Self { core, api_addr, admin_addr, command_addr, tasks, _reserved: reserved })
     }
 
     /// Where API clients connect.
@@ -177,5 +186,29 @@ async fn flush(core: Arc<Core>) {
 fn report(flushed: io::Result<()>) {
     if let Err(error) = flushed {
         tracing::error!(%error, "journal: cannot write");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_closed_port_is_kept_from_others_and_open_to_its_listener() {
+        let reserved = reserve("127.0.0.1:0".parse().unwrap()).unwrap();
+        let addr = reserved.local_addr().unwrap();
+        // As the kernel does who looks for any free port.
+        let other = TcpSocket::new_v4().unwrap();
+        assert_eq!(other.bind(addr).unwrap_err().kind(), ErrorKind::AddrInUse);
+        assert_eq!(TcpStream::connect(addr).await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
+        let listener = TcpListener::bind(addr).await.unwrap();
+        assert!(TcpStream::connect(addr).await.is_ok());
+        assert_eq!(reserve(addr).unwrap_err().kind(), ErrorKind::AddrInUse, "it is in use");
+        drop(listener);
+        assert_eq!(TcpStream::connect(addr).await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
     }
 }
