@@ -27,6 +27,7 @@ pub mod narrator;
 pub mod notices;
 pub mod pacing;
 pub mod plan;
+pub mod pulse;
 pub mod reach;
 pub mod recorder;
 pub mod recordings;

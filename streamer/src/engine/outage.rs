@@ -7,8 +7,8 @@ use super::{Engine, gaps::recorded};
 use crate::{
     backfill::ledger::GapCause,
     clock::Now,
-    facts::{EDGE, Pause, Pulse},
     notices::Outage,
+    pulse::{EDGE, Pause, Pulse},
 };
 
 /// What is less than an [`EDGE`] away from a second.
@@ -71,6 +71,9 @@ impl Engine {
 
     /// Ends an outage whose end was not told.
     pub(super) fn look_after_link(&mut self, now: Now) {
+        if !self.link.is_down() {
+            return;
+        }
         let running = self.streams.values().filter(|stream| stream.is_running());
         let last = running.filter_map(|stream| stream.pulse.last_tick()).max();
         if let Some(outage) = last.and_then(|last| self.link.flows(last, now.mono)) {

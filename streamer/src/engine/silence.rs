@@ -9,9 +9,9 @@ use super::{Engine, gaps::recorded, lines::LineEntry, stream::StreamEntry};
 use crate::{
     backfill::ledger::GapCause,
     clock::Now,
-    facts::Pause,
     health::{Facts, Verdict, judge},
     plan::StreamKey,
+    pulse::Pause,
     sentinel::decide::{Answer, Meaning, Silent, decide, settle},
 };
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use marketstream_crds::{GatewayError, Session, StreamState};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{backfill::ledger::GapCause, clock::Now, facts::Pulse, health::Verdict, plan::Use, status::text};
+use crate::{backfill::ledger::GapCause, clock::Now, health::Verdict, plan::Use, pulse::Pulse, status::text};
 
 /// A subscription that is not refused for so long is accepted: refusals come within a second or two.
 const ACCEPTED_AFTER: Duration = Duration::from_secs(10);

@@ -23,8 +23,9 @@ use super::{
 use crate::{
     clock::{Clock, Now},
     engine::Event,
-    facts::{Counters, Pulse},
+    facts::Counters,
     plan::StreamKey,
+    pulse::Pulse,
     recorder::Feed,
     session::subscription::{End, end_of},
 };

@@ -23,8 +23,9 @@ use crate::{
     cli::stored_kind,
     clock::Clock,
     engine::Event,
-    facts::{Counters, Pulse},
+    facts::Counters,
     plan::StreamKey,
+    pulse::Pulse,
     recorder::Feed,
     sentinel::{
         line::{DELAYED, Shared},
